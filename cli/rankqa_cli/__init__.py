@@ -1,0 +1,1 @@
+"""The `rankqa` command line."""

@@ -1,0 +1,1 @@
+"""Coloured point-cloud quality: reading, neighbour search, projections, networks and metrics."""

@@ -1,0 +1,1 @@
+"""Training, evaluation, statistics and run folders, shared by all modalities."""
