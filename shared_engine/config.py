@@ -1,0 +1,128 @@
+"""The configuration tree of a run: frozen, typed, and closed to unknown keys.
+
+A modality package subclasses `RunConfig` to add its own `input` table and to fix the name of the modality.
+"""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Frozen(BaseModel):
+    """A table of the configuration: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Frozen):
+    """Which stimuli, and how they are divided.
+
+    The parts come from `split` (a CSV `path,split`) if given, else from the manifest's `split` column, else from
+    `test_share` and `split_seed`, always by content.
+    """
+
+    manifest: str
+    root: str | None = None
+    split: str | None = None
+    test_share: float = Field(0.2, gt=0, lt=1)
+    validation_share: float = Field(0.2, gt=0, lt=1)
+    """Share of the training part that is set aside, by content, when selection needs a validation part."""
+    split_seed: int = Field(0, ge=0)
+
+
+class ModelConfig(Frozen):
+    """A name from the modality's table of models, and the keyword arguments of its constructor."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class TermConfig(Frozen):
+    """One term of the objective: a name from the table of losses, its weight and its keyword options."""
+
+    name: str
+    weight: float = Field(1.0, gt=0)
+    bank: bool = False
+    options: dict[str, Any] = {}
+
+
+class BankConfig(Frozen):
+    """The bank of earlier scores: one slot for each training stimulus, or the latest `capacity` of them."""
+
+    kind: Literal["table", "fifo"] = "table"
+    capacity: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _check_capacity(self) -> Self:
+        if (self.kind == "fifo") != (self.capacity is not None):
+            raise ValueError("bank.capacity goes with kind = 'fifo', and a fifo bank needs it")
+        return self
+
+
+class ObjectiveConfig(Frozen):
+    """The weighted sum that training minimises."""
+
+    terms: tuple[TermConfig, ...] = Field(min_length=1)
+    bank: BankConfig | None = None
+
+    @model_validator(mode="after")
+    def _check_terms(self) -> Self:
+        names = [term.name for term in self.terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each term may stand once in objective.terms, got {', '.join(names)}")
+        if any(term.bank for term in self.terms) and self.bank is None:
+            raise ValueError("a term with bank = true needs the table [objective.bank]")
+        return self
+
+
+class OptimConfig(Frozen):
+    """Optimiser and learning-rate schedule: linear warm-up, then a cosine to zero or a constant rate."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    backbone_lr_ratio: float = Field(1.0, ge=0)
+    """Factor on `lr` for the parameters that the model calls its backbone."""
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+
+
+class EngineConfig(Frozen):
+    """Length, batches, numeric precision and the rule that chooses the epoch."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(16, ge=2)
+    """Stimuli in one forward pass, over all processes together."""
+    accumulate: int = Field(1, ge=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = Field(1, ge=1)
+    workers: int = Field(0, ge=0)
+    selection: Literal["last", "validation"] = "last"
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation SROCC after which training stops."""
+    report_test_max: bool = False
+    """Also evaluate the test part after each epoch and report the largest SROCC as `test_max_srocc`. Never used to select."""
+
+    @model_validator(mode="after")
+    def _check_patience(self) -> Self:
+        if self.patience is not None and self.selection != "validation":
+            raise ValueError("engine.patience needs engine.selection = 'validation'")
+        return self
+
+
+class RunConfig(Frozen):
+    """Everything that determines a run. Written resolved into the run folder and accepted as input again."""
+
+    modality: str
+    recipe: str = ""
+    seed: int = Field(0, ge=0)
+    data: DataConfig
+    model: ModelConfig
+    input: Any
+    objective: ObjectiveConfig
+    optim: OptimConfig = OptimConfig()
+    engine: EngineConfig
