@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +14,7 @@ from shared_engine.config import RunConfig
 from shared_engine.names import UsageProblem, closest
 
 Table = dict[str, Any]
+Config = TypeVar("Config", bound=RunConfig)
 
 
 def list_recipes(package: str) -> list[str]:
@@ -80,7 +81,7 @@ def merge(tables: Iterable[Mapping[str, Any]]) -> Table:
     return merged
 
 
-def resolve_config[C: RunConfig](config_type: type[C], tables: Iterable[Mapping[str, Any]]) -> C:
+def resolve_config(config_type: type[Config], tables: Iterable[Mapping[str, Any]]) -> Config:
     """The checked configuration from layers of tables, later ones winning.
 
     Raises:
