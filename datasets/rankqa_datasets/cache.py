@@ -1,0 +1,146 @@
+"""The decode cache: what was computed once from a file lies on the disk as memory maps."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.file_hash import FileHashes
+
+INDEX = "entry.json"
+ABANDONED_AFTER_SECONDS = 24 * 3600
+
+
+class ArrayCache:
+    """Arrays computed from files, keyed by the bytes of the file and by the recipe that made them.
+
+    An entry is a folder `ab/abcd...` with one `.npy` an array. It is written elsewhere and renamed into place, so any
+    number of processes may share the cache and be killed at any moment; a damaged entry is built again. Entries are
+    not flushed to the disk one by one, which would cost more than decoding: what a power failure cuts short is
+    recognised by its size.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Name the folder; it is made at the first write, so that a finished cache may be read-only."""
+        self.folder = Path(folder)
+        self._hashes = FileHashes()
+        self._swept = False
+
+    def fetch(self, source: Path, recipe: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The arrays of `build()`, from the disk if they were ever built for these bytes and this recipe.
+
+        Args:
+            source: the file that the arrays depend on.
+            recipe: everything else that they depend on, in words and numbers; change it when `build` changes.
+            build: computes the arrays by name; names must be identifiers. Called only if they are not there yet.
+
+        Returns:
+            Read-only memory maps. Each holds an open file, so drop them when done rather than keeping thousands.
+
+        Raises:
+            InputError: `source` cannot be read, or the cache cannot be written (disk full).
+        """
+        entry = self._entry(source, recipe)
+        arrays = _load(entry)
+        if arrays is None:
+            self._write(entry, build(), {"source": str(source), "recipe": recipe})
+            arrays = _load(entry)
+        if arrays is None:
+            raise InputError(f"cache {self.folder}: an entry just written cannot be read back; check the disk")
+        return arrays
+
+    def _entry(self, source: Path, recipe: str) -> Path:
+        try:
+            content = self._hashes.sha256(source)
+        except OSError as error:
+            raise InputError(f"cannot read {source}: {error.strerror}") from error
+        key = hashlib.sha256(f"{content}\n{recipe}".encode()).hexdigest()
+        return self.folder / key[:2] / key
+
+    def _write(self, entry: Path, arrays: dict[str, np.ndarray], origin: dict[str, str]) -> None:
+        bad = [name for name in arrays if not name.isidentifier()]
+        if bad or not arrays:
+            raise ValueError(f"expected arrays named by identifiers, got {bad or 'none'}")
+        temporary: Path | None = None
+        try:
+            self._sweep()
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=self._workshop()))
+            sizes = {}
+            for name, array in arrays.items():
+                file = temporary / f"{name}.npy"
+                np.save(file, array, allow_pickle=False)
+                sizes[name] = file.stat().st_size
+            (temporary / INDEX).write_text(json.dumps({"sizes": sizes, **origin}), encoding="utf-8")
+            _put(temporary, entry)
+        except OSError as error:
+            free = _free_mebibytes(self.folder)
+            reason = error.strerror or error
+            raise InputError(
+                f"cannot write to the cache {self.folder} ({reason}; {free} MiB free): free some space "
+                "or name another folder"
+            ) from error
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _workshop(self) -> Path:
+        folder = self.folder / "unfinished"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _sweep(self) -> None:
+        """Once a process, remove what killed processes left behind; a day is longer than any entry takes."""
+        if self._swept:
+            return
+        self._swept = True
+        for leftover in self._workshop().iterdir():
+            with contextlib.suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+                    shutil.rmtree(leftover)
+
+
+def _load(entry: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an entry, or None if it is not there or not whole."""
+    try:
+        sizes = json.loads((entry / INDEX).read_text(encoding="utf-8"))["sizes"]
+        arrays = {}
+        for name, size in sizes.items():
+            file = entry / f"{name}.npy"
+            if file.stat().st_size != size:
+                return None
+            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+    return arrays
+
+
+def _put(temporary: Path, entry: Path) -> None:
+    """Rename a finished folder into place, over a damaged one if need be; a whole one of another process stays."""
+    with contextlib.suppress(OSError):
+        temporary.rename(entry)
+        return
+    if _load(entry) is None and entry.exists():
+        # Rename before removal: nobody may ever see an entry that is half gone.
+        grave = temporary.with_name(temporary.name + ".damaged")
+        with contextlib.suppress(FileNotFoundError):
+            entry.rename(grave)
+        shutil.rmtree(grave, ignore_errors=True)
+    if _load(entry) is None:
+        try:
+            temporary.rename(entry)
+        except OSError:
+            if _load(entry) is None:
+                raise
+
+
+def _free_mebibytes(folder: Path) -> int:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free // 2**20

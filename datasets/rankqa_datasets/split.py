@@ -1,0 +1,185 @@
+"""Splits: which stimuli train, which select, which are never seen. A content is never in two parts."""
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from rankqa_datasets.atomic_file import write_text_atomically
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.manifest import Stimulus
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The part of each stimulus, by its id."""
+
+    parts: dict[str, Part]
+
+    def ids(self, part: Part) -> tuple[str, ...]:
+        """Ids of one part, in the order of the manifest that made the split."""
+        return tuple(id_ for id_, its_part in self.parts.items() if its_part == part)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, of the assignment; the order of the rows plays no part."""
+        return hashlib.sha256(json.dumps(sorted(self.parts.items())).encode()).hexdigest()
+
+
+def split_by_content(
+    stimuli: Sequence[Stimulus], *, test: float = 0.2, validation: float = 0.0, seed: int = 0
+) -> Split:
+    """A random split in which contents stay whole and shares are met in stimuli as nearly as whole contents allow.
+
+    Args:
+        stimuli: the rows of a manifest; their order does not matter.
+        test: share of the stimuli for the test part, from 0 up to 1.
+        validation: the same for the validation part; the rest trains.
+        seed: chooses the contents.
+
+    Raises:
+        InputError: the shares are not shares, or there are too few contents for the parts wanted.
+    """
+    if not (test >= 0 and validation >= 0 and test + validation < 1):
+        raise InputError(f"expected shares of at least 0 with a sum below 1, got test={test} validation={validation}")
+    sizes = Counter(stimulus.content for stimulus in stimuli)
+    wanted: dict[Part, float] = {"test": test * len(stimuli), "validation": validation * len(stimuli)}
+    wanted = {part: count for part, count in wanted.items() if count > 0}
+    if len(sizes) < len(wanted) + 1:
+        parts = ", ".join(["train", *wanted])
+        raise InputError(f"expected a content for each part ({parts}), got {len(sizes)} contents: lower the shares")
+    contents = sorted(sizes)
+    np.random.default_rng(seed).shuffle(contents)
+    part_of: dict[str, Part] = {}
+    parts_left = len(wanted)
+    for part, count in wanted.items():
+        left = [content for content in contents if content not in part_of]
+        for content in _nearest_filling(left, sizes, count, at_most=len(left) - parts_left):
+            part_of[content] = part
+        parts_left -= 1
+    return Split({stimulus.id: part_of.get(stimulus.content, "train") for stimulus in stimuli})
+
+
+def folds_by_content(stimuli: Sequence[Stimulus], *, folds: int, seed: int = 0) -> list[Split]:
+    """`folds` splits without a validation part: each content is tested in exactly one of them.
+
+    Folds are balanced by number of stimuli (largest content first into the smallest fold). As many folds as contents
+    means leave one content out.
+
+    Raises:
+        InputError: fewer than 2 folds, or fewer contents than folds.
+    """
+    sizes = Counter(stimulus.content for stimulus in stimuli)
+    if not 2 <= folds <= len(sizes):
+        raise InputError(f"expected from 2 folds to one for each of the {len(sizes)} contents, got {folds}")
+    contents = sorted(sizes)
+    np.random.default_rng(seed).shuffle(contents)
+    contents.sort(key=lambda content: -sizes[content])
+    loads = [0] * folds
+    fold_of: dict[str, int] = {}
+    for content in contents:
+        fold = loads.index(min(loads))
+        fold_of[content] = fold
+        loads[fold] += sizes[content]
+    return [
+        Split({stimulus.id: "test" if fold_of[stimulus.content] == fold else "train" for stimulus in stimuli})
+        for fold in range(folds)
+    ]
+
+
+def split_from_column(stimuli: Sequence[Stimulus]) -> Split | None:
+    """The split that the manifest's own column gives, or None if it gives none."""
+    if any(stimulus.split is None for stimulus in stimuli):
+        return None
+    return Split({stimulus.id: _part(stimulus.split or "", stimulus.id) for stimulus in stimuli})
+
+
+def carve_validation(stimuli: Sequence[Stimulus], split: Split, *, share: float, seed: int) -> Split:
+    """`split` with that share of its training stimuli moved, by content, into a validation part.
+
+    Raises:
+        InputError: the share is not between 0 and 1, there is a validation part already, or the training part has
+            fewer than 2 contents.
+    """
+    if split.ids("validation"):
+        raise InputError("expected a split without a validation part, got one that has it: leave out the share")
+    if not 0 < share < 1:
+        raise InputError(f"expected a validation share between 0 and 1, got {share}")
+    training = [stimulus for stimulus in stimuli if split.parts[stimulus.id] == "train"]
+    carved = split_by_content(training, test=0.0, validation=share, seed=seed)
+    return Split(split.parts | carved.parts)
+
+
+def write_split(split: Split, path: str | Path) -> None:
+    """Write the split as a CSV `path,split`, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "split"])
+    writer.writerows(split.parts.items())
+    write_text_atomically(Path(path), text.getvalue())
+
+
+def read_split(path: str | Path, stimuli: Sequence[Stimulus]) -> Split:
+    """The split in a CSV `path,split`, checked against the stimuli it is for.
+
+    Raises:
+        InputError: the file is not such a CSV, its paths are not exactly the stimuli's, or a content is in two parts.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot read the split file {path}: {error}") from error
+    if header != ["path", "split"] or any(len(row) != 2 for row in rows):
+        raise InputError(f"{path}: expected a CSV with the header 'path,split', got '{','.join(header)[:80]}'")
+    parts: dict[str, Part] = {}
+    for id_, part in rows:
+        if id_ in parts:
+            raise InputError(f"{path}: '{id_}' comes twice")
+        parts[id_] = _part(part, id_, path)
+    ids = {stimulus.id for stimulus in stimuli}
+    for what, difference in (("is not in the manifest", parts.keys() - ids), ("is missing", ids - parts.keys())):
+        if difference:
+            more = f" (and {len(difference) - 1} more)" if len(difference) > 1 else ""
+            raise InputError(f"{path}: '{min(difference)}' {what}{more}: make the split anew with rankqa data split")
+    split = Split({stimulus.id: parts[stimulus.id] for stimulus in stimuli})
+    first: dict[str, Stimulus] = {}
+    for stimulus in stimuli:
+        other = first.setdefault(stimulus.content, stimulus)
+        if parts[other.id] != parts[stimulus.id]:
+            raise InputError(
+                f"{path}: content '{stimulus.content}' is in two parts: '{other.id}' in {parts[other.id]}, "
+                f"'{stimulus.id}' in {parts[stimulus.id]}"
+            )
+    return split
+
+
+def _part(word: str, id_: str, path: str | Path = "manifest") -> Part:
+    for part in get_args(Part):
+        if word == part:
+            return part
+    raise InputError(f"{path}: expected train, validation or test for '{id_}', got '{word}'")
+
+
+def _nearest_filling(contents: list[str], sizes: Counter[str], wanted: float, *, at_most: int) -> list[str]:
+    """Contents, taken in order, whose sizes add up to about `wanted`; from one to `at_most` of them."""
+    chosen: list[str] = []
+    total = 0
+    for content in contents:
+        if len(chosen) < at_most and abs(total + sizes[content] - wanted) < abs(total - wanted):
+            chosen.append(content)
+            total += sizes[content]
+    return chosen or [min(contents, key=lambda content: sizes[content])]
