@@ -1,0 +1,92 @@
+"""DGCNN: edge convolutions on a graph that is rebuilt in feature space, as a no-reference quality model on patches."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from pcqa.models.graph_layers import MLP, EdgeConv, NeighborMax, neighbor_edges
+from pcqa.models.patch_input import read_patches
+from pcqa.ops.knn import knn
+
+
+class DGCNN(nn.Module):
+    """Scores a cloud as the mean score of its patches.
+
+    Architecture: Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", 2019, classification network; the
+    defaults are the published widths (1.8 M parameters). The first graph joins neighbours in space, each further one
+    neighbours in the features of the layer before. Ours: the head gives one score, and `patch_scale` appends the
+    logarithm of the patch's radius relative to the cloud's (see `PointNet2`). Every layer searches its neighbours anew:
+    without an accelerator this network is an order of magnitude slower than PointNet++.
+
+    Scores do not depend on the order of the points in a patch, up to rounding and equally distant neighbours.
+
+    Args:
+        use_colors: Read colours beside coordinates (3 more channels).
+        patch_scale: Append the logarithm of the patch's relative radius to the pooled feature.
+        neighbors: Neighbours of a point in each graph.
+        widths: Channels of the edge convolutions.
+        embedding: Channels that are pooled over the patch.
+        head: Hidden widths of the regression head.
+        dropout: Dropout after each hidden layer of the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        use_colors: bool = True,
+        patch_scale: bool = True,
+        neighbors: int = 20,
+        widths: Sequence[int] = (64, 64, 128, 256),
+        embedding: int = 1024,
+        head: Sequence[int] = (512, 256),
+        dropout: float = 0.5,
+    ):
+        super().__init__()
+        self.use_colors = use_colors
+        self.patch_scale = patch_scale
+        self.neighbors = neighbors
+        channels = [6 if use_colors else 3, *widths]
+        self.convs = nn.ModuleList(
+            EdgeConv(_leaky_mlp([2 * before, after]), aggr=NeighborMax())  # pyright: ignore[reportArgumentType]
+            for before, after in pairwise(channels)
+        )
+        self.embed = _leaky_mlp([sum(widths), embedding])
+        pooled = 2 * embedding + int(patch_scale)
+        self.head = nn.Sequential(_leaky_mlp([pooled, *head], dropout=dropout), nn.Linear(head[-1], 1))
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Score patches.
+
+        Args:
+            batch: `points` (B, K, P, 3) in the unit sphere; with `use_colors` also `colors` (B, K, P, 3) in [0, 1];
+                with `patch_scale` also `scales` (B, K).
+
+        Returns:
+            `scores` (B,) and `patch_scores` (B, K); higher is better.
+        """
+        patches = read_patches(batch, use_colors=self.use_colors)
+        n, p, _ = patches.points.shape
+        if p < self.neighbors:
+            raise ValueError(
+                f"patches of {p} points cannot have {self.neighbors} neighbours each: lower model.options.neighbors"
+            )
+        graph_space = patches.points
+        features = torch.cat([graph_space, patches.features], dim=-1)
+        levels = []
+        for conv in self.convs:
+            table, _ = knn(graph_space, graph_space, self.neighbors)
+            features = conv(features.flatten(0, 1), neighbor_edges(table, p)).view(n, p, -1)
+            graph_space = features
+            levels.append(features)
+        embedded = self.embed(torch.cat(levels, dim=-1).flatten(0, 1)).view(n, p, -1)
+        pooled = torch.cat([embedded.amax(dim=1), embedded.mean(dim=1)], dim=1)
+        if self.patch_scale:
+            pooled = torch.cat([pooled, batch["scales"].flatten().log()[:, None]], dim=1)
+        patch_scores = self.head(pooled).view(patches.batch_size, patches.num_patches)
+        return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
+
+
+def _leaky_mlp(channels: Sequence[int], *, dropout: float = 0.0) -> MLP:
+    return MLP(list(channels), act=nn.LeakyReLU(0.2), bias=False, plain_last=False, dropout=dropout)

@@ -1,0 +1,115 @@
+"""PointNet++ with single-scale grouping, as a no-reference quality model on patches."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pcqa.models.graph_layers import MLP, NeighborMax, PointNetConv, neighbor_edges
+from pcqa.models.grouping import group_points, make_groupings
+from pcqa.models.patch_input import PatchInput, read_patches
+
+
+class PointNet2(nn.Module):
+    """Scores a cloud as the mean score of its patches.
+
+    Architecture: Qi et al., "PointNet++", 2017, classification network with single-scale grouping; the defaults are the
+    published widths (1.47 M parameters on coordinates alone). Ours: the head gives one score, and `patch_scale` appends
+    the logarithm of the patch's radius relative to the cloud's to the global feature, because patches are normalised to
+    the unit sphere and would otherwise hide their density, which is what down-sampling changes.
+
+    Scores do not depend on the order of the points in a patch except through `group_points`: with the same centres and
+    neighbours they are equal up to rounding.
+
+    Args:
+        use_colors: Read colours beside coordinates (3 more channels).
+        patch_scale: Append the logarithm of the patch's relative radius to the global feature.
+        counts: Centres of each level.
+        radii: Radius of each level, in units of the patch's radius.
+        neighbors: Neighbours of each centre at each level.
+        widths: Layer widths of each level and, last, of the global level.
+        head: Hidden widths of the regression head.
+        dropout: Dropout after each hidden layer of the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        use_colors: bool = True,
+        patch_scale: bool = True,
+        counts: Sequence[int] = (512, 128),
+        radii: Sequence[float] = (0.2, 0.4),
+        neighbors: Sequence[int] = (32, 64),
+        widths: Sequence[Sequence[int]] = ((64, 64, 128), (128, 128, 256), (256, 512, 1024)),
+        head: Sequence[int] = (512, 256),
+        dropout: float = 0.4,
+    ):
+        super().__init__()
+        self.groupings = make_groupings(counts=counts, radii=radii, neighbors=neighbors)
+        if len(widths) != len(self.groupings) + 1:
+            raise ValueError(
+                f"widths needs {len(self.groupings)} levels and the global one, got {len(widths)} lists: {widths}"
+            )
+        self.use_colors = use_colors
+        self.patch_scale = patch_scale
+        channels = 3 if use_colors else 0
+        levels = []
+        for level_widths in widths[:-1]:
+            levels.append(SetAbstraction(channels, level_widths))
+            channels = level_widths[-1]
+        self.levels = nn.ModuleList(levels)
+        self.global_level = MLP([3 + channels, *widths[-1]], plain_last=False)
+        self.head = MLP([widths[-1][-1] + int(patch_scale), *head, 1], dropout=dropout)
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Score patches.
+
+        Args:
+            batch: `points` (B, K, P, 3) in the unit sphere; with `use_colors` also `colors` (B, K, P, 3) in [0, 1];
+                with `patch_scale` also `scales` (B, K); optionally the tables of `group_points` as `centers_i`
+                (B, K, M) and `neighbors_i` (B, K, M, k), else they are found here.
+
+        Returns:
+            `scores` (B,) and `patch_scores` (B, K); higher is better.
+        """
+        patches = read_patches(batch, use_colors=self.use_colors)
+        patch_scores = self._score_patches(patches, batch).view(patches.batch_size, patches.num_patches)
+        return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
+
+    def _score_patches(self, patches: PatchInput, batch: dict[str, Tensor]) -> Float[Tensor, " n"]:
+        tables = {
+            name: table.flatten(0, 1) for name, table in batch.items() if name.startswith(("centers_", "neighbors_"))
+        }
+        if not tables:
+            tables = group_points(patches.points, self.groupings)
+        points, features = patches.points, patches.features
+        for level, abstraction in enumerate(self.levels):
+            points, features = abstraction(
+                points, features, tables[f"centers_{level}"].long(), tables[f"neighbors_{level}"].long()
+            )
+        merged = torch.cat([features, points], dim=-1)
+        pooled = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1).amax(dim=1)
+        if self.patch_scale:
+            pooled = torch.cat([pooled, batch["scales"].flatten().log()[:, None]], dim=1)
+        return self.head(pooled).squeeze(1)
+
+
+class SetAbstraction(nn.Module):
+    """One level of PointNet++: a small network on every neighbourhood, then the maximum over it."""
+
+    def __init__(self, in_channels: int, widths: Sequence[int]):
+        super().__init__()
+        local = MLP([in_channels + 3, *widths], plain_last=False)
+        self.conv = PointNetConv(local, add_self_loops=False, aggr=NeighborMax())
+
+    def forward(self, points: Tensor, features: Tensor, centers: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, p, 3), (n, p, c), (n, m), (n, m, k) -> centre points (n, m, 3), features (n, m, c')."""
+        n, p, _ = points.shape
+        center_points = torch.take_along_dim(points, centers[..., None], dim=1)
+        pooled = self.conv(
+            (features.flatten(0, 1), None),
+            (points.flatten(0, 1), center_points.flatten(0, 1)),
+            neighbor_edges(neighbors, p),
+        )
+        return center_points, pooled.view(n, centers.shape[1], -1)

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from pcqa.models.dgcnn import DGCNN
+from pcqa.models.graph_layers import neighbor_edges
+
+SMALL = {"neighbors": 6, "widths": [8, 16], "embedding": 24, "head": [16, 8]}
+
+
+def patches(batch: int = 3, count: int = 2, size: int = 48) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "points": torch.rand(batch, count, size, 3, generator=generator) - 0.5,
+        "colors": torch.rand(batch, count, size, 3, generator=generator),
+        "scales": torch.rand(batch, count, generator=generator) + 0.1,
+    }
+
+
+def small_model(**options) -> DGCNN:
+    torch.manual_seed(0)
+    return DGCNN(**(SMALL | options))
+
+
+def test_published_widths_have_the_published_number_of_parameters():
+    count = sum(parameter.numel() for parameter in DGCNN(use_colors=False, patch_scale=False).parameters())
+    # Each layer without bias, two parameters a channel for its norm; the last layer with bias.
+    pairs = [(6, 64), (128, 64), (128, 128), (256, 256), (512, 1024), (2048, 512), (512, 256)]
+    assert count == sum(i * o + 2 * o for i, o in pairs) + 256 + 1
+    assert round(count / 1e6, 1) == 1.8
+
+
+def test_first_layer_equals_a_naive_loop():
+    model = small_model(use_colors=False).eval()
+    points = patches()["points"][0, 0]
+    table = torch.cdist(points, points).topk(6, largest=False).indices
+    conv = model.convs[0]
+    ours = conv(points, neighbor_edges(table[None], len(points)))
+    for i in range(len(points)):
+        edges = torch.stack([torch.cat([points[i], points[j] - points[i]]) for j in table[i]])
+        torch.testing.assert_close(ours[i], conv.nn(edges).amax(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_scores_are_means_over_patches_in_any_order_of_points():
+    model, batch = small_model().eval(), patches()
+    out = model(batch)
+    assert out["scores"].shape == (3,)
+    torch.testing.assert_close(out["scores"], out["patch_scores"].mean(dim=1))
+    order = torch.randperm(48, generator=torch.Generator().manual_seed(1))
+    shuffled = batch | {name: batch[name][:, :, order] for name in ("points", "colors")}
+    torch.testing.assert_close(model(shuffled)["scores"], out["scores"], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_colors": False, "patch_scale": False}])
+def test_gradient_reaches_every_parameter(options):
+    model = small_model(**options, dropout=0.0)
+    model(patches())["scores"].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_evaluation_repeats_exactly():
+    model, batch = small_model().eval(), patches()
+    assert torch.equal(model(batch)["scores"], model(batch)["scores"])
+
+
+def test_patches_with_fewer_points_than_neighbors_are_refused():
+    with pytest.raises(ValueError, match="patches of 4 points cannot have 6 neighbours each"):
+        small_model()(patches(size=4))
