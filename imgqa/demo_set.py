@@ -4,30 +4,29 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rankqa_datasets.demo_folder import REFERENCES, STIMULI, DemoStimulus, build_demo_folder
-from rankqa_datasets.errors import InputError
-from rankqa_datasets.pristine_images import IMAGE_KINDS, pristine_image
 from scipy.ndimage import uniform_filter
 
 from imgqa.distortions import DISTORTIONS, distort
+from rankqa_datasets.demo_folder import REFERENCES, STIMULI, DemoStimulus, build_demo_folder
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.pristine_images import IMAGE_KINDS, pristine_image
 
 TITLE = "rankqa image demo set"
 FORMULA = """exp(-(level/5 / t)^1.5) with t = tolerance * (1 + masking * z), where z in [-1, 1] is the local
 activity of the pristine image (imgqa.demo_set.activity). Busy images hide noise, compression and coarse colours and
-lose more by blur and coarse pixels."""
+lose more by blur."""
 
 # Share of the ladder at which quality has fallen to 1/e in an average image; and how busy images change that.
 TOLERANCE: dict[str, tuple[float, float]] = {
     "gaussian_blur": (0.60, -0.30),
     "white_noise": (0.65, 0.35),
     "jpeg": (0.70, 0.35),
-    "pixelate": (0.50, -0.25),
     "color_quantization": (0.75, 0.30),
 }
 
 
 def build_image_demo(
-    folder: str | Path, *, seed: int = 0, contents: int = 18, test_contents: int = 6, size: int = 192
+    folder: str | Path, *, seed: int = 0, contents: int = 24, test_contents: int = 6, size: int = 192
 ) -> Path:
     """Build the image demo set, or find it whole, and return its manifest.
 
@@ -39,7 +38,7 @@ def build_image_demo(
         size: side of an image in pixels, at least 16.
 
     Returns:
-        The path of manifest.csv: 5 types x 5 levels for each content, as PNG.
+        The path of manifest.csv: 4 types x 5 levels for each content, as PNG.
 
     Raises:
         InputError: wrong options, a folder with other files, or no space.
@@ -69,8 +68,8 @@ def _write_content(folder: Path, index: int, split: str, size: int, seed: int) -
     _save(pristine, folder / reference)
     busy = activity(pristine)
     stimuli = []
-    for place, (name, distortion) in enumerate(DISTORTIONS.items()):
-        for level in range(1, len(distortion.amounts) + 1):
+    for place, name in enumerate(TOLERANCE):
+        for level in range(1, len(DISTORTIONS[name].amounts) + 1):
             path = f"{STIMULI}/{content}_{name}_{level}.png"
             _save(distort(pristine, name, level, seed=_seed(seed, index, place, level)), folder / path)
             quality = latent_quality(name, level, busy)

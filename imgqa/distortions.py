@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from rankqa_datasets.errors import InputError
 from scipy.ndimage import gaussian_filter
+
+from rankqa_datasets.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
 # The families are KADID-10k's (H. Lin, V. Hosu, D. Saupe, QoMEX 2019); the amounts are ours, spaced so that a step is
 # about as visible in a 192-pixel image in one family as in another.
 DISTORTIONS: dict[str, Distortion] = {
-    "gaussian_blur": Distortion(gaussian_blur, (0.5, 0.9, 1.4, 2.2, 3.5)),  # standard deviation, pixels
-    "white_noise": Distortion(white_noise, (5, 10, 18, 30, 50)),  # standard deviation of 255
-    "jpeg": Distortion(jpeg, (45, 25, 15, 9, 5)),  # quality
+    "gaussian_blur": Distortion(gaussian_blur, (0.6, 1.0, 1.6, 2.4, 3.6)),  # standard deviation, pixels
+    "white_noise": Distortion(white_noise, (6, 12, 20, 32, 50)),  # standard deviation of 255
+    "jpeg": Distortion(jpeg, (40, 22, 13, 8, 5)),  # quality
     "pixelate": Distortion(pixelate, (2, 3, 4, 6, 8)),  # side of a square, pixels
-    "color_quantization": Distortion(color_quantization, (20, 12, 8, 5, 3)),  # values a channel
+    "color_quantization": Distortion(color_quantization, (16, 10, 7, 5, 3)),  # values a channel
 }

@@ -179,7 +179,9 @@ def _text(size: int, rng: np.random.Generator) -> np.ndarray:
                 draw.text((letter // 2, y + line * 1.25 * letter), _words(rng, 12), fill=_rgb(ink), font=font)
             height = round(lines * 1.25 * letter) + letter // 2
         y += int(height)
-    return np.asarray(image, dtype=np.uint8).copy()
+    # Uneven light, as on a photographed page; perfectly flat paper would hide coarse colours at any level.
+    light = 1 + rng.uniform(0.03, 0.08) * pink_noise(size, rng, exponent=1.5)
+    return np.clip(np.rint(np.asarray(image) * light[..., None]), 0, 255).astype(np.uint8)
 
 
 def _words(rng: np.random.Generator, count: int) -> str:
