@@ -87,7 +87,7 @@ def _write_content(folder: Path, index: int, split: str, points: int, seed: int)
 
 
 def latent_quality(name: str, level: int, variety: float) -> float:
-    """True quality, from 0 to 1, of a distortion at a level in a cloud of that `color_variety`; falls with the level."""
+    """True quality, from 0 to 1, of a distortion at a level in a cloud of that `color_variety`."""
     tolerance, masking = TOLERANCE[name]
     share = level / len(LADDERS[name])
     return float(np.exp(-((share / (tolerance * (1 + masking * variety))) ** 1.5)))
