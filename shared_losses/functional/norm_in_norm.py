@@ -1,0 +1,80 @@
+"""The Norm-in-Norm loss of LinearityIQA."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from shared_losses.functional.plcc import centred, joined_scores
+from shared_losses.rows import collect_rows
+from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
+
+_EPS = 1e-8
+
+
+def norm_in_norm_loss(
+    scores: BatchFloats,
+    targets: BatchFloats,
+    *,
+    bank_scores: BankFloats | None = None,
+    bank_targets: BankFloats | None = None,
+    target_std: BatchFloats | None = None,
+    p: float = 1.0,
+    q: float = 2.0,
+    alpha: tuple[float, float] = (1.0, 0.0),
+    detach: bool = False,
+    exponent: bool = True,
+    rescale: bool = True,
+) -> ScalarFloat:
+    """p-norm of the difference between scores and targets, each centred and divided by its q-norm.
+
+    With a = (x - mean x) / (eps + |x - mean x|_q), b likewise from the targets, eps = 1e-8, over N rows:
+    l0 = (|a - b|_p / s)^p and l1 = (|c a - b|_p / s)^p, c the cosine of a and b,
+    s = 2^max(1, 1/q) N^max(0, 1/p - 1/q); the loss is (alpha_0 l0 + alpha_1 l1) / (alpha_0 + alpha_1).
+    For p = q = 2 and alpha = (1, 0) it is (1 - PLCC) / 2. Source: Li, Jiang and Jiang, "Norm-in-Norm Loss with Faster
+    Convergence and Better Performance for Image Quality Assessment" (arXiv 2008.03889) and its program LinearityIQA.
+
+    Args:
+        scores: Model outputs, higher is better; any floating dtype.
+        targets: Subjective quality on a linear scale.
+        bank_scores: Scores of other items, taken without gradient; they take part in means, norms and sums.
+        bank_targets: Their targets.
+        target_std: Part of the signature all losses share; not used here.
+        p: Order of the outer norm, positive and finite.
+        q: Order of the inner norm, positive and finite.
+        alpha: Weights of l0 and l1, not negative, not both 0. The paper's variant is (1, 0.1).
+        detach: Take the mean and the norm of the scores as constants in the gradient.
+        exponent: Raise the scaled norms to the power p.
+        rescale: Multiply the gradient, not the value, by N / B (all rows / batch rows).
+
+    Returns:
+        A scalar: float64 for float64 scores, else float32. Where the N scores or the N targets are all equal it has
+        the value of the formula and a zero gradient; for a single row both are 0.
+
+    Raises:
+        TypeError: If a tensor is missing or not floating.
+        ValueError: If shapes, devices, values or options are not valid; see `shared_losses.rows.collect_rows`.
+    """
+    for name, order in (("p", p), ("q", q)):
+        if not 0 < order < math.inf:
+            raise ValueError(f"{name} must be positive and finite, got {order}")
+    if len(alpha) != 2 or not (min(alpha) >= 0 and 0 < sum(alpha) < math.inf):
+        raise ValueError(f"alpha must be two weights, not negative and not both 0, got {alpha}")
+    rows = collect_rows(scores, targets, bank_scores, bank_targets, target_std)
+    x, y = joined_scores(rows, rescale=rescale), rows.targets.double()
+    x = x - (x.detach() if detach else x).mean()
+    a = x / (_EPS + torch.linalg.vector_norm(x.detach() if detach else x, ord=q))
+    y = centred(y)
+    b = y / (_EPS + torch.linalg.vector_norm(y, ord=q))
+    scale = 2 ** max(1.0, 1 / q) * rows.num_rows ** max(0.0, 1 / p - 1 / q)
+    loss = a.new_zeros(())
+    for weight, error in zip(alpha, (lambda: a - b, lambda: torch.cosine_similarity(a, b, dim=0) * a - b), strict=True):
+        if weight > 0:
+            # For p < 1 the program shifts the error off zero, where the norm has no derivative.
+            size = torch.linalg.vector_norm(error() + (_EPS if p < 1 else 0.0), ord=p) / scale
+            loss = loss + weight / sum(alpha) * (size**p if exponent else size)
+    if not rows.varied:
+        # The derivative of the norm is of the order 1 / eps there, or undefined.
+        loss = loss.detach() + (scores * 0).sum()
+    return loss.to(torch.promote_types(scores.dtype, torch.float32))

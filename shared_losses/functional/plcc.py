@@ -1,0 +1,60 @@
+"""Pearson's linear correlation as a loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from shared_losses.functional.spearman import without_correlation
+from shared_losses.gradient_scale import scale_gradient
+from shared_losses.rows import Rows, collect_rows
+from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
+
+
+def plcc_loss(
+    scores: BatchFloats,
+    targets: BatchFloats,
+    *,
+    bank_scores: BankFloats | None = None,
+    bank_targets: BankFloats | None = None,
+    target_std: BatchFloats | None = None,
+    rescale: bool = True,
+) -> ScalarFloat:
+    """1 - PLCC, means and norms over batch and bank.
+
+    Args:
+        scores: Model outputs, higher is better; any floating dtype.
+        targets: Subjective quality on a linear scale.
+        bank_scores: Scores of other items, taken without gradient.
+        bank_targets: Their targets.
+        target_std: Part of the signature all losses share; not used here.
+        rescale: Multiply the gradient, not the value, by N / B (all rows / batch rows).
+
+    Returns:
+        1 - rho, a scalar: float64 for float64 scores, else float32. Where the N scores or the N targets are all equal
+        rho is taken as 0: the loss is 1, its gradient zero.
+
+    Raises:
+        TypeError: If a tensor is missing or not floating.
+        ValueError: If shapes, devices or values are not valid; see `shared_losses.rows.collect_rows`.
+    """
+    rows = collect_rows(scores, targets, bank_scores, bank_targets, target_std)
+    if not rows.varied:
+        return without_correlation(scores)
+    x = centred(joined_scores(rows, rescale=rescale))
+    y = centred(rows.targets.double())
+    # Scale does not matter: dividing by the largest deviation, as a constant, keeps tiny scores from underflow.
+    x, y = x / x.detach().abs().max(), y / y.abs().max()
+    rho = (x @ y) / (x.norm() * y.norm())
+    return (1 - rho).to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def joined_scores(rows: Rows, *, rescale: bool) -> Tensor:
+    """Batch scores, their gradient times N / B if `rescale`, then bank scores; float64, shape (N,)."""
+    factor = rows.num_rows / rows.num_batch if rescale else 1.0
+    return torch.cat([scale_gradient(rows.scores, factor, torch.float64), rows.bank_scores.double()])
+
+
+def centred(values: Tensor) -> Tensor:
+    """Values less their mean."""
+    return values - values.mean()

@@ -1,0 +1,118 @@
+"""The checks that every loss makes on its input, in one place and in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LARGEST = 1e100  # beyond this, squares overflow float64
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked input of a loss: B batch rows followed by M bank rows, N = B + M.
+
+    Attributes:
+        scores: Batch scores, shape (B,), with their graph.
+        bank_scores: Bank scores, shape (M,), detached; M may be 0.
+        targets: Targets of batch and bank, shape (N,).
+        varied: Whether both the N scores and the N targets hold at least two different values. Where they do not, no
+            correlation is defined.
+    """
+
+    scores: Tensor
+    bank_scores: Tensor
+    targets: Tensor
+    varied: bool
+
+    @property
+    def num_batch(self) -> int:
+        return self.scores.shape[0]
+
+    @property
+    def num_rows(self) -> int:
+        return self.targets.shape[0]
+
+
+def collect_rows(
+    scores: Tensor,
+    targets: Tensor,
+    bank_scores: Tensor | None = None,
+    bank_targets: Tensor | None = None,
+    target_std: Tensor | None = None,
+) -> Rows:
+    """Checks batch and bank against each other and joins them.
+
+    Raises:
+        TypeError: If something is no tensor or not floating.
+        ValueError: If a shape, length or device disagrees, the batch is empty, or a value is NaN, infinite or beyond
+            1e100 in size. The message names both sides. `target_std` may hold NaN (unknown).
+    """
+    _check_vector("scores", scores)
+    _check_vector("targets", targets, like=("scores", scores))
+    if scores.shape[0] == 0:
+        raise ValueError("scores and targets are empty; a loss needs at least one row")
+    if target_std is not None:
+        _check_vector("target_std", target_std, like=("scores", scores))
+    if (bank_scores is None) != (bank_targets is None):
+        given, missing = ("bank_scores", "bank_targets") if bank_targets is None else ("bank_targets", "bank_scores")
+        raise ValueError(f"{given} came without {missing}; pass both or neither")
+    named = {"scores": scores, "targets": targets}
+    if bank_scores is not None and bank_targets is not None:
+        _check_vector("bank_scores", bank_scores)
+        _check_vector("bank_targets", bank_targets, like=("bank_scores", bank_scores))
+        if bank_scores.device != scores.device:
+            raise ValueError(f"bank_scores are on {bank_scores.device}, scores on {scores.device}; move one of them")
+        if bank_scores.shape[0] > 0:
+            named |= {"bank_scores": bank_scores, "bank_targets": bank_targets}
+    extremes = _finite_extremes({name: tensor.detach() for name, tensor in named.items()})
+    varied = _spread(extremes, "scores", "bank_scores") and _spread(extremes, "targets", "bank_targets")
+    if "bank_scores" not in named:
+        return Rows(scores, scores.new_empty(0), targets.detach(), varied)
+    all_targets = torch.cat([targets.detach(), named["bank_targets"].detach()])
+    return Rows(scores, named["bank_scores"].detach(), all_targets, varied)
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Raises ValueError, with counts, if `values` hold a NaN, an infinity or anything beyond 1e100 in size."""
+    if values.numel():
+        _finite_extremes({name: values.detach()})
+
+
+def _check_vector(name: str, value: Tensor, like: tuple[str, Tensor] | None = None) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a floating tensor, got {type(value).__name__}")
+    if not value.is_floating_point():
+        raise TypeError(f"{name} must be floating, got {value.dtype}; convert with .float()")
+    if value.ndim != 1:
+        raise ValueError(
+            f"{name} must be one-dimensional, got shape {tuple(value.shape)}; one row a stimulus, e.g. squeeze(-1)"
+        )
+    if like is not None:
+        other_name, other = like
+        if value.shape != other.shape:
+            raise ValueError(
+                f"{name} and {other_name} must have one length, got {value.shape[0]} and {other.shape[0]} rows"
+            )
+        if value.device != other.device:
+            raise ValueError(f"{name} are on {value.device}, {other_name} on {other.device}; move one of them")
+
+
+def _finite_extremes(named: dict[str, Tensor]) -> dict[str, tuple[float, float]]:
+    # aminmax passes NaN on, and one tolist() means one synchronisation on a GPU.
+    pairs = torch.stack([torch.stack(tensor.aminmax()).double() for tensor in named.values()]).tolist()
+    for (name, tensor), (low, high) in zip(named.items(), pairs, strict=True):
+        if not (low >= -LARGEST and high <= LARGEST):
+            bad = int((~(tensor.abs() <= LARGEST)).sum())
+            raise ValueError(
+                f"{name} must be finite (and at most 1e100 in size): {bad} of {tensor.numel()} values are not"
+            )
+    return {name: (low, high) for name, (low, high) in zip(named, pairs, strict=True)}
+
+
+def _spread(extremes: dict[str, tuple[float, float]], *names: str) -> bool:
+    pairs = [extremes[name] for name in names if name in extremes]
+    # A spread below 1e-100 would underflow when squared; it counts as none.
+    return max(high for _, high in pairs) - min(low for low, _ in pairs) > 1 / LARGEST

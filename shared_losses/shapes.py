@@ -1,0 +1,20 @@
+"""Names for the shapes in public signatures: n batch rows, m bank rows.
+
+To a type checker they are jaxtyping's; at run time plain tensors, because this package needs PyTorch and nothing else.
+The losses check shapes themselves and name both sides.
+"""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    BatchFloats = Float[Tensor, "n"]
+    BatchInts = Int[Tensor, "n"]
+    BankFloats = Float[Tensor, "m"]
+    SomeInts = Int[Tensor, "k"]
+    ScalarFloat = Float[Tensor, ""]
+else:
+    BatchFloats = BatchInts = BankFloats = SomeInts = ScalarFloat = Tensor
