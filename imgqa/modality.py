@@ -1,0 +1,20 @@
+"""What the engine and the command line know of images."""
+
+from imgqa.config import ImageRunConfig
+from imgqa.metrics.psnr import psnr_of_stimulus
+from imgqa.reader import image_reader
+from shared_engine.modality import Modality
+
+IMAGE = Modality(
+    name="image",
+    config_type=ImageRunConfig,
+    suffixes=(".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+    models={
+        "cnniqa": "imgqa.models.cnniqa:CNNIQA",
+        "compact-cnn": "imgqa.models.compact_cnn:CompactCNN",
+        "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",
+    },
+    recipes="imgqa.recipes",
+    reader=image_reader,
+    baselines={"psnr": psnr_of_stimulus},
+)

@@ -1,0 +1,90 @@
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from imgqa import reader as reader_module
+from imgqa.config import ImageInput
+from imgqa.crops import grid_crops
+from imgqa.decode import decode_image
+from imgqa.reader import ImageReader
+from rankqa_datasets.cache import ArrayCache
+from rankqa_datasets.errors import InputError
+
+
+@pytest.fixture
+def photo(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg", quality=60)
+    return tmp_path / "photo.jpg"
+
+
+@pytest.fixture
+def reader(tmp_path):
+    return ImageReader(ImageInput(crop=32, train_crops=3, eval_crops=4), ArrayCache(tmp_path / "cache"))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shapes_and_range(reader, photo):
+    training, evaluation = reader(photo, seeded(0))["images"], reader(photo, None)["images"]
+    assert training.shape == (3, 3, 32, 32)
+    assert evaluation.shape == (4, 3, 32, 32)
+    for images in (training, evaluation):
+        assert images.dtype == torch.float32
+        assert images.is_contiguous()
+        assert images.min() >= 0
+        assert images.max() <= 1
+
+
+def test_evaluation_is_the_grid_of_the_decoded_image(reader, photo):
+    expected = grid_crops(decode_image(photo), size=32, count=4).transpose(0, 3, 1, 2) / np.float32(255)
+    for _ in range(2):  # the second time from the cache
+        np.testing.assert_allclose(reader(photo, None)["images"].numpy(), expected, rtol=1e-6)
+
+
+def test_same_seed_same_crops(reader, photo):
+    assert torch.equal(reader(photo, seeded(5))["images"], reader(photo, seeded(5))["images"])
+    assert not torch.equal(reader(photo, seeded(5))["images"], reader(photo, seeded(6))["images"])
+
+
+def test_each_file_is_decoded_once(reader, photo, monkeypatch):
+    calls = []
+    monkeypatch.setattr(reader_module, "decode_image", lambda path: calls.append(path) or decode_image(path))
+    for seed in range(3):
+        reader(photo, seeded(seed))
+    assert calls == [photo]
+
+
+def test_loader_processes_read_the_same(reader, photo):
+    context = multiprocessing.get_context("spawn")  # the reader travels pickled
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        images = pool.submit(reader, photo, None).result()["images"]
+    assert torch.equal(images, reader(photo, None)["images"])
+
+
+def test_small_image_names_file_and_sizes(tmp_path):
+    Image.new("RGB", (20, 30)).save(tmp_path / "small.png")
+    small = ImageReader(ImageInput(crop=32), ArrayCache(tmp_path / "cache"))
+    with pytest.raises(InputError, match=r"small\.png: the image has 20 x 30 pixels, a crop 32 x 32: set input\.crop"):
+        small(tmp_path / "small.png", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eval_crops": 5}, "square number"),
+        ({"crop": 0}, "greater"),
+        ({"crops": 2}, "Extra"),
+        ({"train_crops": 0}, "gr"),
+    ],
+)
+def test_bad_input_options(options, message):
+    with pytest.raises(ValidationError, match=message):
+        ImageInput(**options)
