@@ -3,7 +3,7 @@
 A modality package subclasses `RunConfig` to add its own `input` table and to fix the name of the modality.
 """
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -24,10 +24,10 @@ class DataConfig(Frozen):
     manifest: str
     root: str | None = None
     split: str | None = None
-    test_share: float = Field(0.2, gt=0, lt=1)
-    validation_share: float = Field(0.2, gt=0, lt=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the training part that is set aside, by content, when selection needs a validation part."""
-    split_seed: int = Field(0, ge=0)
+    split_seed: int = Field(default=0, ge=0)
 
 
 class ModelConfig(Frozen):
@@ -41,7 +41,7 @@ class TermConfig(Frozen):
     """One term of the objective: a name from the table of losses, its weight and its keyword options."""
 
     name: str
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0)
     bank: bool = False
     options: dict[str, Any] = {}
 
@@ -50,10 +50,10 @@ class BankConfig(Frozen):
     """The bank of earlier scores: one slot for each training stimulus, or the latest `capacity` of them."""
 
     kind: Literal["table", "fifo"] = "table"
-    capacity: int | None = Field(None, ge=1)
+    capacity: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _check_capacity(self) -> Self:
+    def _check_capacity(self) -> "BankConfig":
         if (self.kind == "fifo") != (self.capacity is not None):
             raise ValueError("bank.capacity goes with kind = 'fifo', and a fifo bank needs it")
         return self
@@ -66,7 +66,7 @@ class ObjectiveConfig(Frozen):
     bank: BankConfig | None = None
 
     @model_validator(mode="after")
-    def _check_terms(self) -> Self:
+    def _check_terms(self) -> "ObjectiveConfig":
         names = [term.name for term in self.terms]
         if len(set(names)) < len(names):
             raise ValueError(f"each term may stand once in objective.terms, got {', '.join(names)}")
@@ -79,36 +79,38 @@ class OptimConfig(Frozen):
     """Optimiser and learning-rate schedule: linear warm-up, then a cosine to zero or a constant rate."""
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
-    lr: float = Field(1e-3, gt=0)
-    backbone_lr_ratio: float = Field(1.0, ge=0)
+    lr: float = Field(default=1e-3, gt=0)
+    backbone_lr_ratio: float = Field(default=1.0, ge=0)
     """Factor on `lr` for the parameters that the model calls its backbone."""
-    weight_decay: float = Field(0.0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
-    warmup_epochs: float = Field(0.0, ge=0)
-    clip_norm: float | None = Field(None, gt=0)
-    ema_decay: float | None = Field(None, gt=0, lt=1)
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
 
 
 class EngineConfig(Frozen):
     """Length, batches, numeric precision and the rule that chooses the epoch."""
 
     epochs: int = Field(ge=1)
-    batch_size: int = Field(16, ge=2)
+    batch_size: int = Field(default=16, ge=2)
     """Stimuli in one forward pass, over all processes together."""
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: int = Field(1, ge=1)
-    workers: int = Field(0, ge=0)
+    devices: int = Field(default=1, ge=1)
+    workers: int = Field(default=0, ge=0)
     selection: Literal["last", "validation"] = "last"
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Epochs without a better validation SROCC after which training stops."""
     report_test_max: bool = False
-    """Also evaluate the test part after each epoch and report the largest SROCC as `test_max_srocc`. Never used to select."""
+    """Also evaluate the test part after each epoch and report the largest SROCC as `test_max_srocc`. Never used to
+    select.
+    """
 
     @model_validator(mode="after")
-    def _check_patience(self) -> Self:
+    def _check_patience(self) -> "EngineConfig":
         if self.patience is not None and self.selection != "validation":
             raise ValueError("engine.patience needs engine.selection = 'validation'")
         return self
@@ -119,7 +121,7 @@ class RunConfig(Frozen):
 
     modality: str
     recipe: str = ""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     data: DataConfig
     model: ModelConfig
     input: Any

@@ -62,6 +62,7 @@ def parse_setting(text: str) -> Table:
     parts = [part.strip() for part in key.split(".")]
     if not separator or not all(parts):
         raise UsageProblem(f"--set expects key.sub=value, got {text!r}")
+    parsed: Any
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from rankqa_datasets.manifest import Stimulus
 from shared_engine.config import RunConfig
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Turns the file of one stimulus into the tensors that the model needs.
 

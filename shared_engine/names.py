@@ -23,8 +23,8 @@ def closest(name: str, known: Iterable[str]) -> str:
 def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """The object behind `name` in a table of 'package.module:attribute' entries.
 
-    A name with a colon that is not in the table is taken as such an entry itself, so that a model from the user's own package needs no
-    registration.
+    A name with a colon that is not in the table is taken as such an entry itself, so that a model from the user's own
+    package needs no registration.
 
     Raises:
         UsageProblem: unknown name, naming the closest one.

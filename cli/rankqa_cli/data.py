@@ -1,0 +1,100 @@
+"""`rankqa data`."""
+
+from pathlib import Path
+
+import click
+
+from rankqa_datasets.errors import InputError
+from shared_engine.names import UsageProblem, resolve
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+DEMO_SETS = {"image": "imgqa.demo_set:build_image_demo", "cloud": "pcqa.demo_set:build_cloud_demo"}
+DECODERS = {"image": "imgqa.decode:decode_image", "cloud": "pcqa.io:read_cloud"}
+
+
+@click.group()
+def data() -> None:
+    """Make demo sets, check manifests, make splits."""
+
+
+@data.command()
+@click.argument("modality", type=click.Choice(list(DEMO_SETS)))
+@click.option("--out", type=FOLDER, required=True, help="Folder to make the set in.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def synth(modality: str, out: Path, seed: int) -> None:
+    """Make the procedural demo set of MODALITY: stimuli, references and a manifest with simulated opinions.
+
+    It shows that everything works; it is no evidence about real quality.
+    """
+    manifest = resolve("demo set", modality, DEMO_SETS)(out, seed=seed)
+    click.echo(manifest)
+
+
+@data.command()
+@click.argument("manifest", type=FILE)
+@click.option("--root", type=FOLDER, help="Folder that the paths start from; default: the manifest's own.")
+@click.option("--modality", type=click.Choice(list(DECODERS)), help="Also decode each file.")
+@click.option("--low", type=float, help="Smallest target that the scale allows.")
+@click.option("--high", type=float, help="Largest target that the scale allows.")
+def check(manifest: Path, root: Path | None, modality: str | None, low: float | None, high: float | None) -> None:
+    """Report every problem of MANIFEST with its row; exit code 1 if there is any."""
+    from rankqa_datasets.manifest import check_manifest, read_manifest
+
+    decode = None if modality is None else resolve("modality", modality, DECODERS)
+    problems = check_manifest(manifest, root=root, low=low, high=high, decode=decode)
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        raise InputError(f"{manifest}: {len(problems)} problem(s)")
+    stimuli = read_manifest(manifest, root=root).stimuli
+    targets = [s.target for s in stimuli]
+    click.echo(
+        f"{manifest}: no problems; {len(stimuli)} stimuli of {len({s.content for s in stimuli})} contents, "
+        f"{sum(s.reference is not None for s in stimuli)} with reference, targets {min(targets):g} to {max(targets):g}"
+    )
+
+
+@data.command()
+@click.argument("manifest", type=FILE)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Split file; with --folds a folder.")
+@click.option("--root", type=FOLDER, help="Folder that the paths start from; default: the manifest's own.")
+@click.option("--test", "test_share", type=float, help="Share of the test part.  [default: 0.2]")
+@click.option("--validation", "validation_share", type=float, default=0.0, show_default=True)
+@click.option("--folds", type=int, help="This many folds, each content tested once; one a content: leave one out.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def split(
+    manifest: Path,
+    out: Path,
+    root: Path | None,
+    test_share: float | None,
+    validation_share: float,
+    folds: int | None,
+    seed: int,
+) -> None:
+    """Divide MANIFEST by content into train, validation and test, and write the split file(s)."""
+    from rankqa_datasets.manifest import read_manifest
+    from rankqa_datasets.split import carve_validation, folds_by_content, split_by_content, write_split
+
+    if folds is not None and test_share is not None:
+        raise UsageProblem("--folds and --test exclude each other: each fold is the test part once")
+    stimuli = read_manifest(manifest, root=root).stimuli
+    if folds is None:
+        share = 0.2 if test_share is None else test_share
+        splits = {out: split_by_content(stimuli, test=share, validation=validation_share, seed=seed)}
+    else:
+        made = folds_by_content(stimuli, folds=folds, seed=seed)
+        if validation_share:
+            made = [carve_validation(stimuli, one, share=validation_share, seed=seed) for one in made]
+        splits = {out / f"fold_{i:02d}.csv": one for i, one in enumerate(made, start=1)}
+    for path, one in splits.items():
+        if path.exists():
+            raise InputError(f"{path} exists already; nothing is overwritten")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+        write_split(one, path)
+        counts = ", ".join(f"{part} {len(one.ids(part))}" for part in ("train", "validation", "test"))
+        click.echo(f"{path}: {counts}")

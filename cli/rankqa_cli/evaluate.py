@@ -1,0 +1,87 @@
+"""`rankqa evaluate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from rankqa_cli.modalities import read_run
+from rankqa_cli.results import criteria_row, criteria_table, interval_note
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Manifest to evaluate on.")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that its paths start from.")
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    help="Which part. Default: the run's own test part if this is its manifest, else all rows.",
+)
+@click.option("--by", "columns", multiple=True, help="Also one row for each value of this column. Repeatable.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the predictions to this CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--baseline/--no-baseline", default=True, help="Full-reference baseline where references are given.")
+def evaluate(
+    run: Path,
+    data: Path,
+    root: Path | None,
+    part: str | None,
+    columns: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    baseline: bool,
+) -> None:
+    """SROCC, PLCC, KROCC and RMSE with 95 % intervals of the model in folder RUN.
+
+    Parts are those of the run: its split file where the manifest is the one that it was trained on, else the
+    manifest's own column.
+    """
+    from rankqa_cli.scoring import score_stimuli
+    from rankqa_datasets.manifest import read_manifest
+    from shared_engine.evaluation import baseline_scores, group_labels, prediction_rows, summarise, summarise_by
+    from shared_engine.run_folder import write_csv
+
+    kind, config = read_run(run)
+    manifest = read_manifest(data, root=root)
+    stimuli, part = _choose(manifest, run, config.data.manifest, part)
+    for column in columns:
+        group_labels(stimuli, column)
+    scores = score_stimuli(run, kind, config, stimuli)
+    summaries = {part: summarise(stimuli, scores)}
+    rows = [criteria_row(f"{config.recipe or config.model.name}, {part}", summaries[part])]
+    groups = {column: summarise_by(stimuli, scores, column) for column in columns}
+    for column, values in groups.items():
+        rows += [criteria_row(f"  {column} {value or '(empty)'}", summary) for value, summary in values.items()]
+    if baseline:
+        for name, value_of in kind.baselines.items():
+            referenced, values = baseline_scores(stimuli, value_of)
+            if len(referenced) >= 2:
+                summaries[name] = summarise(referenced, values)
+                rows.append(criteria_row(f"{name}, {part}", summaries[name]))
+    if out is not None:
+        write_csv(out, prediction_rows(stimuli, scores, part))
+    if as_json:
+        click.echo(json.dumps({"summaries": summaries, "groups": groups}, indent=2, allow_nan=False))
+    else:
+        click.echo(criteria_table(rows))
+        click.echo(interval_note(summaries))
+
+
+def _choose(manifest, run: Path, trained_on: str, part: str | None):
+    """The stimuli of the part asked for, and its name."""
+    from rankqa_datasets.errors import InputError
+    from rankqa_datasets.split import read_split, split_from_column
+    from shared_engine.run_folder import RunFolder
+
+    own = Path(trained_on).resolve() == manifest.path.resolve()
+    part = part or ("test" if own else "all")
+    if part == "all":
+        return manifest.stimuli, part
+    split = read_split(RunFolder(run).split, manifest.stimuli) if own else split_from_column(manifest.stimuli)
+    if split is None:
+        raise InputError(f"{manifest.path} has no split column, so there is no {part} part: use --part all")
+    stimuli = tuple(s for s in manifest.stimuli if split.parts[s.id] == part)
+    if len(stimuli) < 2:
+        raise InputError(f"the {part} part of {manifest.path} has {len(stimuli)} stimuli, expected at least 2")
+    return stimuli, part

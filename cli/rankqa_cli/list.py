@@ -1,0 +1,58 @@
+"""`rankqa list`."""
+
+import click
+
+from rankqa_cli.modalities import MODALITIES, get_modality
+from rankqa_cli.results import text_table
+
+
+@click.command(name="list")
+@click.argument("kind", type=click.Choice(["models", "losses", "recipes", "metrics"]))
+def list_names(kind: str) -> None:
+    """Names of KIND, one a line, with what they are."""
+    click.echo(text_table(*LISTS[kind]()))
+
+
+def _models() -> tuple[list[str], list[list[str]]]:
+    from shared_engine.names import resolve
+
+    rows = []
+    for modality in MODALITIES:
+        models = get_modality(modality).models
+        rows += [[name, modality, _summary(resolve("model", name, models))] for name in models]
+    return ["model", "modality", ""], rows
+
+
+def _losses() -> tuple[list[str], list[list[str]]]:
+    from shared_losses import describe_losses
+
+    return ["loss", ""], [[name, text] for name, text in describe_losses().items()]
+
+
+def _recipes() -> tuple[list[str], list[list[str]]]:
+    from shared_engine.config_files import list_recipes, read_recipe
+
+    rows = []
+    for modality in MODALITIES:
+        package = get_modality(modality).recipes
+        for name in list_recipes(package):
+            table = read_recipe(name, package)
+            terms = " + ".join(term["name"] for term in table["objective"]["terms"])
+            rows.append([name, modality, table["model"]["name"], terms])
+    return ["recipe", "modality", "model", "objective"], rows
+
+
+def _metrics() -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for modality in MODALITIES:
+        rows += [[name, modality, _summary(value)] for name, value in get_modality(modality).baselines.items()]
+    return ["metric", "modality", ""], rows
+
+
+def _summary(documented: object) -> str:
+    """The first sentence of a docstring."""
+    text = " ".join((documented.__doc__ or "").split("\n\n")[0].split())
+    return text.split(". ")[0].rstrip(".")
+
+
+LISTS = {"models": _models, "losses": _losses, "recipes": _recipes, "metrics": _metrics}

@@ -1,0 +1,70 @@
+"""The entry point: commands are imported when they are called, so that `--help` imports no torch."""
+
+import importlib
+from typing import Any
+
+import click
+
+from rankqa_datasets.errors import InputError
+from shared_engine.names import UsageProblem
+
+COMMANDS = {
+    "demo": ("rankqa_cli.demo:demo", "Train and evaluate an image and a cloud model on procedural data."),
+    "train": ("rankqa_cli.train:train", "Train a model on a manifest, or continue a run."),
+    "evaluate": ("rankqa_cli.evaluate:evaluate", "Criteria with intervals of a trained model on a manifest."),
+    "score": ("rankqa_cli.score:score", "Score files or folders with a trained model."),
+    "data": ("rankqa_cli.data:data", "Make demo sets, check manifests, make splits."),
+    "list": ("rankqa_cli.list:list_names", "Names of models, losses, recipes and metrics."),
+}
+
+
+class UsageFailure(click.ClickException):
+    """One line and the exit code of wrong usage, without click's usage text."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named in a table 'name -> (module:attribute, one-line help)'."""
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return None
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in self.lazy.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Errors that are written for the user become one line and an exit code: 2 for usage, else 1."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            kind = UsageFailure if isinstance(error, UsageProblem) else click.ClickException
+            raise kind(_one_line(error)) from error
+
+
+def _one_line(error: InputError) -> str:
+    """The message; that of an error in a loader process stands at the end of its traceback."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].partition("InputError: ")[2] or lines[-1] if len(lines) > 1 else str(error)
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rankqa")
+def cli() -> None:
+    """Train, evaluate and apply quality models for images and coloured point clouds."""
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()

@@ -1,0 +1,59 @@
+"""`rankqa score`."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from rankqa_cli.modalities import read_run
+from rankqa_datasets.errors import InputError
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.option("--json", "as_json", is_flag=True, help="JSON in place of CSV.")
+def score(run: Path, inputs: tuple[Path, ...], as_json: bool) -> None:
+    """Score files, or all files of the modality below folders, with the model in folder RUN.
+
+    Prints `path,score` on standard output; higher is better quality, on the model's own scale. A file that cannot be
+    scored is named on standard error, the others are scored all the same, and the exit code is then 1.
+    """
+    from rankqa_cli.scoring import FileScorer
+
+    kind, config = read_run(run)
+    files = _collect(inputs, kind.suffixes)
+    scorer = FileScorer(run, kind, config)
+    results: list[tuple[str, float]] = []
+    failures = 0
+    for file in files:
+        try:
+            results.append((str(file), scorer(file)))
+        except InputError as error:
+            failures += 1
+            click.echo(f"Error: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps([{"path": path, "score": value} for path, value in results], indent=2))
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["path", "score"])
+        writer.writerows((path, repr(value)) for path, value in results)
+    if failures:
+        raise click.ClickException(f"{failures} of {len(files)} files could not be scored")
+
+
+def _collect(inputs: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """Named files as they are; files with known endings below folders, sorted."""
+    files: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            found = sorted(f for f in path.rglob("*") if f.is_file() and f.suffix.lower() in suffixes)
+            if not found:
+                raise InputError(f"no file with ending {', '.join(suffixes)} below {path}")
+            files += found
+        else:
+            files.append(path)
+    return files

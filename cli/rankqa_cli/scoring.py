@@ -1,0 +1,47 @@
+"""Applying a trained run to files."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rankqa_datasets.cache import ArrayCache
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.manifest import Stimulus
+from shared_engine.config import RunConfig
+from shared_engine.modality import Modality
+from shared_engine.predict import predict
+from shared_engine.train import launch, load_run
+
+
+class FileScorer:
+    """The model of a run as a function of a file. What the reader caches lives as long as this object."""
+
+    def __init__(self, run: Path, modality: Modality, config: RunConfig) -> None:
+        self.model = load_run(run, modality, config)
+        self._scratch = tempfile.TemporaryDirectory(prefix="rankqa-")
+        self.reader = modality.reader(config, ArrayCache(self._scratch.name))
+
+    @torch.no_grad()
+    def __call__(self, path: Path) -> float:
+        """The score of one file, higher is better.
+
+        Raises:
+            InputError: the file cannot be read, or the score is not finite.
+        """
+        batch = {name: tensor.unsqueeze(0) for name, tensor in self.reader(path, None).items()}
+        value = float(self.model(batch)["scores"][0])
+        if not np.isfinite(value):
+            raise InputError(f"the model gives {path} a score that is not finite")
+        return value
+
+
+def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Sequence[Stimulus]) -> np.ndarray:
+    """Scores (N,) of a manifest's stimuli, on the device that the run's configuration asks for."""
+    fabric = launch(config.engine.model_copy(update={"devices": 1}))
+    with tempfile.TemporaryDirectory(prefix="rankqa-") as scratch:
+        reader = modality.reader(config, ArrayCache(scratch))
+        model = load_run(run, modality, config).to(fabric.device)
+        return predict(model, stimuli, reader, fabric, batch_size=config.engine.batch_size)

@@ -1,0 +1,90 @@
+"""Criteria with intervals for a set of predictions: overall, and by content or any other grouping."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.manifest import Stimulus
+from shared_engine.criteria import compute_criteria
+from shared_engine.intervals import bonett_wright_interval, bootstrap_intervals
+from shared_engine.names import UsageProblem, closest
+
+Array = NDArray[np.float64]
+
+
+def summarise(stimuli: Sequence[Stimulus], scores: Array) -> dict[str, Any]:
+    """Criteria of the stimuli with 95 % intervals, as a plain tree for result.json."""
+    targets = np.array([s.target for s in stimuli])
+    criteria = compute_criteria(scores, targets, opinion_spread(stimuli))
+    intervals = bootstrap_intervals(scores, targets, [s.content for s in stimuli])
+    summary = asdict(criteria) | {"contents": len({s.content for s in stimuli}), "intervals": asdict(intervals)}
+    summary["srocc_bonett_wright"] = (
+        None if criteria.srocc is None else bonett_wright_interval(criteria.srocc, criteria.n)
+    )
+    return summary
+
+
+def summarise_by(stimuli: Sequence[Stimulus], scores: Array, column: str) -> dict[str, dict[str, Any]]:
+    """Criteria within each group of stimuli that agree in a manifest column.
+
+    Raises:
+        UsageProblem: no such column.
+    """
+    labels = group_labels(stimuli, column)
+    groups: dict[str, dict[str, Any]] = {}
+    for label in sorted(set(labels)):
+        rows = [i for i, own in enumerate(labels) if own == label]
+        members = [stimuli[i] for i in rows]
+        targets = np.array([s.target for s in members])
+        groups[label] = asdict(compute_criteria(scores[rows], targets, opinion_spread(members)))
+    return groups
+
+
+def group_labels(stimuli: Sequence[Stimulus], column: str) -> list[str]:
+    """The cell of each stimulus in `content`, `recipe` or a column of the user's own; '' where it is empty."""
+    known = {"content", "recipe"}.union(*(s.extra for s in stimuli))
+    if column not in known:
+        raise UsageProblem(f"no column {column!r} to group by: {closest(column, known)}")
+    if column in ("content", "recipe"):
+        return [getattr(s, column) or "" for s in stimuli]
+    return [s.extra.get(column, "") for s in stimuli]
+
+
+def opinion_spread(stimuli: Sequence[Stimulus]) -> Array:
+    """Standard deviation of the opinions (N,), NaN where unknown."""
+    return np.array([np.nan if s.target_std is None else s.target_std for s in stimuli])
+
+
+def baseline_scores(stimuli: Sequence[Stimulus], baseline: Callable[[Stimulus], float]) -> tuple[list[Stimulus], Array]:
+    """Full-reference values of those stimuli that have a reference.
+
+    An infinite value (a stimulus equal to its reference) becomes the largest finite one plus one: the order is kept
+    and the criteria stay defined.
+    """
+    with_reference = [s for s in stimuli if s.reference is not None]
+    values = np.array([baseline(s) for s in with_reference], np.float64)
+    if np.isnan(values).any():
+        bad = with_reference[int(np.flatnonzero(np.isnan(values))[0])]
+        raise InputError(f"the baseline of {bad.path} against {bad.reference} is not a number")
+    finite = values[np.isfinite(values)]
+    return with_reference, np.where(np.isposinf(values), (finite.max() if finite.size else 0.0) + 1.0, values)
+
+
+def prediction_rows(stimuli: Sequence[Stimulus], scores: Array, part: str) -> list[dict[str, Any]]:
+    """Rows of predictions.csv; scores with all their digits."""
+    return [
+        {
+            "id": s.id,
+            "content": s.content,
+            "score": repr(float(score)),
+            "target": repr(s.target),
+            "target_std": "" if s.target_std is None else repr(s.target_std),
+            "split": part,
+            "recipe": s.recipe or "",
+        }
+        for s, score in zip(stimuli, scores, strict=True)
+    ]

@@ -1,0 +1,249 @@
+"""The training loop. Its whole state between two epochs is one dictionary, so any interruption can be resumed bit for
+bit.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric  # noqa: TID253 -- this file trains; nothing light imports it
+from shared_losses.objective import Objective
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from rankqa_datasets.errors import InputError
+from shared_engine.checkpoint import State, load_checkpoint, load_weights, save_checkpoint
+from shared_engine.config import RunConfig
+from shared_engine.criteria import plcc, srocc
+from shared_engine.modality import Reader
+from shared_engine.optimisation import build_average, build_optimizer, build_scheduler
+from shared_engine.parts import Parts
+from shared_engine.predict import predict
+from shared_engine.run_folder import RunFolder, write_csv
+from shared_engine.seeding import seed_torch
+from shared_engine.stimuli import Batch, EpochBatches, StimulusDataset, training_loader
+
+
+@dataclass
+class Progress:
+    """What an epoch decides from: how far training is, the log, and the best epoch by validation SROCC."""
+
+    epoch: int = 0
+    log: list[dict[str, float | int | None]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_srocc: float = -math.inf
+    test_max_srocc: float | None = None
+
+
+class Training:
+    """Model, optimiser, schedule, objective with its bank, averaged weights and progress, wired by Fabric."""
+
+    def __init__(
+        self, config: RunConfig, parts: Parts, model: nn.Module, objective: Objective, reader: Reader, fabric: Fabric
+    ) -> None:
+        self.config, self.parts, self.reader, self.fabric = config, parts, reader, fabric
+        self.plain_model = model
+        self.average: AveragedModel | None = build_average(model, config.optim)
+        self.objective = objective.to(fabric.device)
+        optimizer = build_optimizer(model, config.optim)
+        self.batches = EpochBatches(
+            len(parts.train),
+            config.engine.batch_size,
+            config.seed,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+        )
+        if len(self.batches) == 0:
+            raise InputError(
+                f"{len(parts.train)} training stimuli do not fill one batch over {fabric.world_size} processes"
+            )
+        self.loader = training_loader(StimulusDataset(parts.train, reader), self.batches, config.engine.workers)
+        steps = math.ceil(len(self.batches) / config.engine.accumulate)
+        self.scheduler = build_scheduler(optimizer, config.optim, steps_per_epoch=steps, epochs=config.engine.epochs)
+        self.model, self.optimizer = fabric.setup(model, optimizer)
+        if self.average is not None:
+            self.average.to(fabric.device)
+        self.progress = Progress()
+
+    @property
+    def scoring_model(self) -> nn.Module:
+        """The model to evaluate and keep: the averaged one where there is one."""
+        return self.plain_model if self.average is None else self.average.module
+
+
+def fit(training: Training, folder: RunFolder, report: Callable[[str], None]) -> None:
+    """Train to the last epoch, or until patience ends; after each epoch `last` (and `best`) are on the disk."""
+    config, progress = training.config.engine, training.progress
+    while progress.epoch < config.epochs and not _out_of_patience(training):
+        started = time.perf_counter()
+        row = train_one_epoch(training)
+        row |= _follow(training)
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        progress.log.append(row)
+        improved = progress.best_epoch == progress.epoch
+        if training.fabric.is_global_zero:
+            write_csv(folder.log, progress.log)
+            state = save(training)
+            if improved and config.selection == "validation":
+                save_checkpoint(folder.best, state)
+            save_checkpoint(folder.last, state)
+        report(_epoch_line(row, config.epochs))
+        training.fabric.barrier()
+
+
+def train_one_epoch(training: Training) -> dict[str, float | int | None]:
+    """One pass over the training part; returns the mean of the loss and of its terms over steps."""
+    config, progress, fabric = training.config, training.progress, training.fabric
+    progress.epoch += 1
+    seed_torch(config.seed, "epoch", progress.epoch, fabric.global_rank)
+    training.batches.epoch = progress.epoch
+    training.model.train()
+    training.objective.train()
+    learning_rate = training.scheduler.get_last_lr()[0]
+    totals: dict[str, float] = {}
+    bar = tqdm(training.loader, f"epoch {progress.epoch}", leave=False, disable=None if fabric.is_global_zero else True)
+    for group in _groups(iter(bar), config.engine.accumulate):
+        for i, batch in enumerate(group):
+            with fabric.no_backward_sync(training.model, enabled=i + 1 < len(group)):  # pyright: ignore[reportArgumentType]
+                values = _backward(training, batch, share=1 / len(group))
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + value
+        if config.optim.clip_norm is not None:
+            fabric.clip_gradients(training.model, training.optimizer, max_norm=config.optim.clip_norm)  # pyright: ignore[reportArgumentType]
+        training.optimizer.step()
+        training.optimizer.zero_grad()
+        training.scheduler.step()
+        training.objective.push()
+        if training.average is not None:
+            training.average.update_parameters(training.plain_model)
+    means = {name: total / len(training.batches) for name, total in totals.items()}
+    return {"epoch": progress.epoch, "lr": float(learning_rate), **means}
+
+
+def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, float]:
+    batch = training.fabric.to_device(batch)
+    scores = training.model(batch)["scores"]
+    if not torch.isfinite(scores).all():
+        raise InputError(
+            f"scores are no longer finite in epoch {training.progress.epoch}: training diverged; "
+            f"try a smaller rate with --set optim.lr={training.config.optim.lr / 10:g}"
+        )
+    # The loss core works in float64 whatever the precision of the network.
+    total, terms = training.objective(
+        scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"]
+    )
+    training.fabric.backward(total * share)
+    return {"loss": float(total.detach())} | {f"loss_{name}": float(value) for name, value in terms.items()}
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Batches in lists of `size`; the last list may be shorter."""
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _follow(training: Training) -> dict[str, float | None]:
+    """Criteria after an epoch: validation to select from, test only under its own name and only if asked for."""
+    progress, parts = training.progress, training.parts
+    row: dict[str, float | None] = {}
+    if parts.validation:
+        scores, targets = _scores(training, "validation"), np.array([s.target for s in parts.validation])
+        value = srocc(scores, targets)
+        row |= {"validation_srocc": value, "validation_plcc": plcc(scores, targets)}
+        if value is not None and value > progress.best_srocc:
+            progress.best_srocc, progress.best_epoch = value, progress.epoch
+    if training.config.engine.report_test_max and parts.test:
+        value = srocc(_scores(training, "test"), np.array([s.target for s in parts.test]))
+        row["test_srocc"] = value
+        if value is not None:
+            progress.test_max_srocc = max(
+                value, progress.test_max_srocc if progress.test_max_srocc is not None else -1.0
+            )
+    bank = training.objective.bank
+    if bank is not None:
+        row["bank_fill"] = float(bank.fill)
+    return row
+
+
+def _scores(training: Training, part: str) -> np.ndarray:
+    config = training.config.engine
+    return predict(
+        training.scoring_model, getattr(training.parts, part), training.reader, training.fabric,
+        batch_size=config.batch_size, workers=config.workers,
+    )  # fmt: skip
+
+
+def _out_of_patience(training: Training) -> bool:
+    patience, progress = training.config.engine.patience, training.progress
+    return patience is not None and progress.epoch - progress.best_epoch >= patience
+
+
+def _epoch_line(row: dict[str, float | int | None], epochs: int) -> str:
+    shown = {k: v for k, v in row.items() if k in ("loss", "validation_srocc", "seconds")}
+    values = "  ".join(f"{k} {v:.4g}" if isinstance(v, float | int) else f"{k} undefined" for k, v in shown.items())
+    return f"epoch {row['epoch']}/{epochs}  {values}"
+
+
+def save(training: Training) -> State:
+    """Everything that the next epoch depends on."""
+    progress = training.progress
+    return {
+        "model": training.plain_model.state_dict(),
+        "average": None if training.average is None else training.average.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "scheduler": training.scheduler.state_dict(),
+        "objective": training.objective.state_dict(),
+        "progress": {
+            "epoch": progress.epoch,
+            "log": progress.log,
+            "best_epoch": progress.best_epoch,
+            "best_srocc": progress.best_srocc,
+            "test_max_srocc": progress.test_max_srocc,
+        },
+        "data_digest": training.parts.digest,
+    }
+
+
+def load(training: Training, folder: RunFolder) -> None:
+    """Continue from `last`.
+
+    Raises:
+        InputError: no readable checkpoint, of another model, or the data have changed since.
+    """
+    state = load_checkpoint(folder.last)
+    if state.get("data_digest") != training.parts.digest:
+        raise InputError(
+            f"the manifest of {folder.path} has changed since the run began: its ids, targets or parts differ"
+        )
+    load_weights(training.plain_model, state["model"], folder.last)
+    if training.average is not None:
+        training.average.load_state_dict(state["average"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.scheduler.load_state_dict(state["scheduler"])
+    training.objective.load_state_dict(state["objective"])
+    training.progress = Progress(**state["progress"])
+
+
+def selected_weights(training: Training, folder: RunFolder) -> tuple[dict[str, Any], int]:
+    """Weights to keep, and their epoch: the best on validation, or the last."""
+    progress = training.progress
+    if training.config.engine.selection == "validation" and progress.best_epoch > 0:
+        state = load_checkpoint(folder.best)
+        if training.average is None:
+            return state["model"], progress.best_epoch
+        prefix = "module."
+        return {
+            k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)
+        }, progress.best_epoch
+    return training.scoring_model.state_dict(), progress.epoch

@@ -1,0 +1,61 @@
+"""The training, validation and test stimuli of a run."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.manifest import Stimulus, read_manifest
+from rankqa_datasets.split import Split, carve_validation, read_split, split_by_content, split_from_column
+from shared_engine.config import DataConfig
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Disjoint in stimuli and in contents; any part but `train` may be empty."""
+
+    train: tuple[Stimulus, ...]
+    validation: tuple[Stimulus, ...]
+    test: tuple[Stimulus, ...]
+    split: Split
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of ids, targets and parts: equal digests mean that the same numbers are trained and tested on."""
+        rows = [(s.id, s.target, self.split.parts[s.id]) for s in (*self.train, *self.validation, *self.test)]
+        return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def read_parts(config: DataConfig, *, need_validation: bool, split_file: Path | None = None) -> Parts:
+    """Read the manifest and divide it as `DataConfig` says.
+
+    Args:
+        config: the data table of the run.
+        need_validation: carve a validation part out of the training part where there is none.
+        split_file: the split that a run has used already; nothing else is looked at then.
+
+    Raises:
+        InputError: from the manifest or the split, or a training part of fewer than two stimuli.
+    """
+    stimuli = read_manifest(config.manifest, root=config.root).stimuli
+    if split_file is not None:
+        split = read_split(split_file, stimuli)
+    else:
+        split = (
+            read_split(config.split, stimuli)
+            if config.split is not None
+            else split_from_column(stimuli) or split_by_content(stimuli, test=config.test_share, seed=config.split_seed)
+        )
+        if need_validation and not split.ids("validation"):
+            split = carve_validation(stimuli, split, share=config.validation_share, seed=config.split_seed)
+    train, validation, test = (_select(stimuli, split, part) for part in ("train", "validation", "test"))
+    parts = Parts(train, validation, test, split)
+    if len(parts.train) < 2:
+        raise InputError(f"{config.manifest}: the training part has {len(parts.train)} stimuli, expected at least 2")
+    return parts
+
+
+def _select(stimuli: Sequence[Stimulus], split: Split, part: str) -> tuple[Stimulus, ...]:
+    return tuple(s for s in stimuli if split.parts[s.id] == part)

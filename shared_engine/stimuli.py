@@ -1,0 +1,88 @@
+"""Stimuli as a torch data set, and the batches of an epoch."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rankqa_datasets.manifest import Stimulus
+from shared_engine.modality import Reader
+from shared_engine.seeding import derive_seed
+
+Batch = dict[str, Tensor]
+
+
+class Draw(NamedTuple):
+    """One stimulus to read: its row, and the seed of its random crops (None: the fixed ones of evaluation)."""
+
+    row: int
+    seed: int | None
+
+
+class StimulusDataset(Dataset[Batch]):
+    """The reader's tensors of a stimulus with its row, target and opinion spread."""
+
+    def __init__(self, stimuli: Sequence[Stimulus], reader: Reader) -> None:
+        self.stimuli = stimuli
+        self.reader = reader
+
+    def __len__(self) -> int:
+        return len(self.stimuli)
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        stimulus = self.stimuli[draw.row]
+        generator = None if draw.seed is None else torch.Generator().manual_seed(draw.seed)
+        tensors = self.reader(stimulus.path, generator)
+        spread = float("nan") if stimulus.target_std is None else stimulus.target_std
+        return tensors | {
+            "rows": torch.tensor(draw.row),
+            "targets": torch.tensor(stimulus.target, dtype=torch.float32),
+            "target_std": torch.tensor(spread, dtype=torch.float32),
+        }
+
+
+class EpochBatches(Sampler[list[Draw]]):
+    """Shuffled batches, a function of (seed, epoch) alone; each process takes its share of each global batch.
+
+    A last batch is cut to a multiple of the number of processes with at least two stimuli each, since neither a rank
+    loss nor batch normalisation is defined for one.
+    """
+
+    def __init__(self, num_rows: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.num_rows, self.batch_size, self.seed = num_rows, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def _sizes(self) -> list[int]:
+        full, rest = divmod(self.num_rows, self.batch_size)
+        rest -= rest % self.world_size
+        return [self.batch_size] * full + ([rest] if rest >= 2 * self.world_size else [])
+
+    def __len__(self) -> int:
+        return len(self._sizes())
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", self.epoch))
+        order = torch.randperm(self.num_rows, generator=generator).tolist()
+        start = 0
+        for size in self._sizes():
+            rows = order[start : start + size][self.rank :: self.world_size]
+            yield [Draw(row, derive_seed(self.seed, "crops", self.epoch, row)) for row in rows]
+            start += size
+
+
+def training_loader(dataset: StimulusDataset, batches: EpochBatches, workers: int) -> DataLoader[Batch]:
+    """Batches of random crops; set `batches.epoch` before each pass."""
+    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, persistent_workers=workers > 0)
+
+
+def evaluation_loader(
+    dataset: StimulusDataset, batch_size: int, workers: int, *, rank: int = 0, world_size: int = 1
+) -> DataLoader[Batch]:
+    """Each stimulus once, over all processes together: nothing is repeated to fill a batch."""
+    rows = list(range(len(dataset)))[rank::world_size]
+    batches = [[Draw(row, None) for row in rows[i : i + batch_size]] for i in range(0, len(rows), batch_size)]
+    # Any iterable of lists of indices serves as a batch sampler; the stub asks for a Sampler.
+    return DataLoader(dataset, batch_sampler=batches, num_workers=workers)  # pyright: ignore[reportArgumentType]

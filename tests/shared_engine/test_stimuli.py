@@ -1,0 +1,33 @@
+import pytest
+
+from shared_engine.stimuli import EpochBatches
+
+
+def rows(batches):
+    return [draw.row for batch in batches for draw in batch]
+
+
+def test_each_epoch_is_a_new_order_of_all_rows_and_a_function_of_the_seed():
+    batches = EpochBatches(23, 4, seed=1)
+    batches.epoch = 1
+    first, again = list(batches), list(batches)
+    batches.epoch = 2
+    second = list(batches)
+    assert first == again
+    assert sorted(rows(first)) == sorted(rows(second)) == list(range(23))
+    assert rows(first) != rows(second)
+    assert {d.seed for b in first for d in b}.isdisjoint({d.seed for b in second for d in b})
+    assert len(batches) == len(first) == 6
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(9, [4, 4]), (10, [4, 4, 2]), (3, [3]), (1, [])])
+def test_no_batch_of_one(count, sizes):
+    assert [len(b) for b in EpochBatches(count, 4, seed=0)] == sizes
+
+
+def test_processes_share_each_global_batch_evenly():
+    whole = EpochBatches(22, 8, seed=3)
+    shares = [list(EpochBatches(22, 8, seed=3, rank=r, world_size=2)) for r in range(2)]
+    for batch, a, b in zip(whole, *shares, strict=True):
+        assert len(a) == len(b) == len(batch) // 2
+        assert sorted(a + b) == sorted(batch)
