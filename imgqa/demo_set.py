@@ -93,7 +93,7 @@ def activity(image: np.ndarray) -> float:
     luma = image.astype(np.float64) @ (0.299, 0.587, 0.114)
     mean = uniform_filter(luma, 7)
     variance = np.maximum(uniform_filter(luma**2, 7) - mean**2, 0)
-    return float(np.clip((np.log2(1 + np.sqrt(variance)).mean() - 3.2) / 1.6, -1, 1))
+    return float(np.clip((np.log2(1 + np.sqrt(variance)).mean() - 3.2) / 2.0, -1, 1))
 
 
 def _seed(*parts: int) -> int:

@@ -42,7 +42,7 @@ def _leaves(size: int, rng: np.random.Generator) -> np.ndarray:
     palette = _palette(rng, 6)
     smallest = side * rng.uniform(0.012, 0.06)
     largest = side * rng.uniform(0.2, 0.4)
-    texture = _textures(side, rng) * rng.uniform(4, 26)
+    texture = _textures(side, rng) * rng.uniform(3, 16)
     image = np.empty((side, side, 3))
     image[:] = palette[0]
     covered = 0.0
@@ -67,8 +67,8 @@ def _leaves(size: int, rng: np.random.Generator) -> np.ndarray:
 
 def _textures(side: int, rng: np.random.Generator) -> np.ndarray:
     """Three grains (3, side, side) of standard deviation 1: clouds, finer clouds, and stripes bent by clouds."""
-    clouds = pink_noise(side, rng, exponent=1.0)
-    fine = pink_noise(side, rng, exponent=0.6)
+    clouds = pink_noise(side, rng, exponent=1.2)
+    fine = pink_noise(side, rng, exponent=0.9)
     y, x = np.mgrid[:side, :side] / side
     angle, period = rng.uniform(0, np.pi), rng.uniform(12, 40)
     stripes = np.sqrt(2) * np.sin(2 * np.pi * period * (x * np.cos(angle) + y * np.sin(angle)) + 1.5 * clouds)
