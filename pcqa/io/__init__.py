@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from rankqa_datasets.errors import InputError
-
 from pcqa.cloud import Cloud
 from pcqa.io.ply import read_ply, write_ply
+from rankqa_datasets.errors import InputError
 
 __all__ = ["READERS", "read_cloud", "read_ply", "write_ply"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from rankqa_datasets.errors import InputError
 
 from pcqa.cloud import Cloud
 from pcqa.io.ply_header import Element, Header, PlyError, read_header
+from rankqa_datasets.errors import InputError
 
 COORDINATES = ("x", "y", "z")
 NORMALS = ("nx", "ny", "nz")

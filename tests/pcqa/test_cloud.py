@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rankqa_datasets.errors import InputError
 
 from pcqa.cloud import Cloud
+from rankqa_datasets.errors import InputError
 
 POINTS = np.zeros((4, 3), np.float32)
 

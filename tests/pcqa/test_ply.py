@@ -3,10 +3,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from rankqa_datasets.errors import InputError
 
 from pcqa.cloud import Cloud
 from pcqa.io import read_cloud, read_ply, write_ply
+from rankqa_datasets.errors import InputError
 
 STRUCT_CODES = {
     "char": "b", "uchar": "B", "uint8": "B", "short": "h", "ushort": "H", "int": "i", "int32": "i", "uint": "I",
