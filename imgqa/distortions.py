@@ -77,8 +77,8 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
 # about as visible in a 192-pixel image in one family as in another.
 DISTORTIONS: dict[str, Distortion] = {
     "gaussian_blur": Distortion(gaussian_blur, (0.6, 1.0, 1.6, 2.4, 3.6)),  # standard deviation, pixels
-    "white_noise": Distortion(white_noise, (6, 12, 20, 32, 50)),  # standard deviation of 255
-    "jpeg": Distortion(jpeg, (40, 22, 13, 8, 5)),  # quality
-    "pixelate": Distortion(pixelate, (2, 3, 4, 6, 8)),  # side of a square, pixels
-    "color_quantization": Distortion(color_quantization, (16, 10, 7, 5, 3)),  # values a channel
+    "white_noise": Distortion(white_noise, (6.0, 12.0, 20.0, 32.0, 50.0)),  # standard deviation of 255
+    "jpeg": Distortion(jpeg, (40.0, 22.0, 13.0, 8.0, 5.0)),  # quality
+    "pixelate": Distortion(pixelate, (2.0, 3.0, 4.0, 6.0, 8.0)),  # side of a square, pixels
+    "color_quantization": Distortion(color_quantization, (16.0, 10.0, 7.0, 5.0, 3.0)),  # values a channel
 }
