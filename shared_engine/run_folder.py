@@ -99,7 +99,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Weights as safetensors; the metadata as one JSON text, since the format keeps no order of keys and files would differ."""
+    """Weights as safetensors; the metadata as one JSON text, since the format keeps no order of keys and files would
+    differ.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_bytes_atomically(path, safetensors.torch.save(tensors, {"rankqa": json.dumps(metadata)}))
 

@@ -75,7 +75,15 @@ class EpochBatches(Sampler[list[Draw]]):
 
 def training_loader(dataset: StimulusDataset, batches: EpochBatches, workers: int) -> DataLoader[Batch]:
     """Batches of random crops; set `batches.epoch` before each pass."""
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, persistent_workers=workers > 0)
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        # Without one of its own it draws from torch's global generator, as often as it starts processes: dropout
+        # would depend on them.
+        generator=torch.Generator(),
+    )
 
 
 def evaluation_loader(

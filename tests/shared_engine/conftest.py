@@ -67,7 +67,9 @@ def tiny() -> Modality:
 
 @pytest.fixture
 def manifest(tmp_path) -> Path:
-    """60 stimuli of 20 contents whose target is a noisy linear function of four numbers; 12 of 4 contents are the test part."""
+    """60 stimuli of 20 contents whose target is a noisy linear function of four numbers; 12 of 4 contents are the
+    test part.
+    """
     rng = np.random.default_rng(0)
     folder = tmp_path / "data"
     folder.mkdir()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from shared_engine import intervals
 from shared_engine.intervals import bonett_wright_interval, bootstrap_intervals
 
 
@@ -38,10 +39,27 @@ def test_equal_stimuli_of_a_content_do_not_narrow_the_interval():
 def test_one_content_resamples_stimuli_and_says_so():
     rng = np.random.default_rng(2)
     scores = rng.normal(size=20)
-    intervals = bootstrap_intervals(scores, scores + rng.normal(size=20), ["a"] * 20)
-    assert intervals.unit == "stimulus"
-    assert intervals.srocc[0] < intervals.srocc[1]
+    found = bootstrap_intervals(scores, scores + rng.normal(size=20), ["a"] * 20)
+    assert found.unit == "stimulus"
+    assert found.srocc[0] < found.srocc[1]
 
 
 def test_constant_scores_have_no_interval():
     assert bootstrap_intervals(np.ones(6), np.arange(6.0), list("abcdef")).srocc is None
+
+
+def test_weighted_criteria_equal_scipy_on_the_drawn_rows():
+    rng = np.random.default_rng(4)
+    x, y = rng.integers(0, 9, 30).astype(float), rng.integers(0, 9, 30).astype(float)
+    group_of = np.arange(30) % 7
+    weights = intervals._draw_weights(group_of, 40, rng)
+    ours = zip(
+        intervals._weighted_plcc(intervals._midranks(x, weights), intervals._midranks(y, weights), weights),
+        intervals._weighted_krocc(x, y, weights),
+        intervals._weighted_plcc(x, y, weights),
+        strict=True,
+    )
+    for row, values in zip(weights, ours, strict=True):
+        drawn = np.repeat(np.arange(30), row.astype(int))
+        expected = [test(x[drawn], y[drawn]).statistic for test in (stats.spearmanr, stats.kendalltau, stats.pearsonr)]
+        assert values == pytest.approx(expected, abs=1e-12)

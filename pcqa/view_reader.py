@@ -1,0 +1,61 @@
+"""Reads the projections of a cloud."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pcqa.config import ViewInput
+from pcqa.io import read_cloud
+from pcqa.normal_colors import normal_colors
+from pcqa.projection import project
+from rankqa_datasets.cache import ArrayCache
+
+
+@dataclass(frozen=True)
+class ViewReader:
+    """Projects a cloud once along the axes and caches the views.
+
+    Clouds without colours are coloured by the direction of their surface, see `normal_colors`.
+    """
+
+    options: ViewInput
+    cache: ArrayCache
+
+    def __call__(self, path: Path, generator: torch.Generator | None) -> dict[str, Tensor]:
+        """Views of one cloud.
+
+        Returns:
+            `views` (V, 3, H, W) in [0, 1] and `masks` (V, H, W), 1 where the cloud is. With a generator and `flip`,
+            each view is mirrored at random.
+
+        Raises:
+            InputError: unreadable file.
+        """
+        options = self.options
+        recipe = f"views size={options.size} splat={options.splat} background={options.background}"
+        stored = self.cache.fetch(path, recipe, lambda: self._render(path))
+        views = torch.from_numpy(stored["views"].copy()).permute(0, 3, 1, 2).float() / 255
+        masks = torch.from_numpy(stored["masks"].copy()).float()
+        if generator is not None and options.flip:
+            flips = torch.rand(len(views), 2, generator=generator) < 0.5
+            for view, (across, down) in enumerate(flips.tolist()):
+                axes = [axis for axis, wanted in ((-1, across), (-2, down)) if wanted]
+                views[view] = views[view].flip(axes)
+                masks[view] = masks[view].flip(axes)
+        return {"views": views, "masks": masks}
+
+    def _render(self, path: Path) -> dict[str, np.ndarray]:
+        cloud = read_cloud(path)
+        colors = normal_colors(cloud) if cloud.colors is None else cloud.colors
+        options = self.options
+        views = project(
+            torch.from_numpy(cloud.points),
+            torch.from_numpy(colors),
+            size=options.size,
+            splat=options.splat,
+            background=options.background,
+        )
+        return {"views": views.color.numpy(), "masks": views.mask.to(torch.uint8).numpy()}
