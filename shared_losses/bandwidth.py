@@ -7,11 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from shared_losses.shapes import Number
+
 SMALLEST_WINDOW = 8  # items; see `solve_tau`
 _MOST_SPANS = 2048
 
 
-def check_bandwidth(window: float | None, tau: float | None) -> None:
+def check_bandwidth(window: Number | None, tau: Number | None) -> None:
     """Raises ValueError unless `window` lies in (0, 1] or an absolute `tau` is positive and finite."""
     if tau is not None:
         if not (math.isfinite(tau) and 1e-100 <= tau <= 1e100):
@@ -22,7 +24,7 @@ def check_bandwidth(window: float | None, tau: float | None) -> None:
         )
 
 
-def solve_tau(ordered: Tensor, *, window: float, spread: float) -> Tensor:
+def solve_tau(ordered: Tensor, *, window: Number, spread: float) -> Tensor:
     """Solves the bandwidth at which the kernel covers a share `window` of the items, for a typical item.
 
     With m = window * N, a box of half-width tau centred on an item should hold m neighbours; so tau is half the median

@@ -8,6 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from shared_losses.autocast import without_autocast
+from shared_losses.rows import check_batch
 from shared_losses.shapes import BatchFloats, BatchInts
 
 
@@ -24,6 +26,7 @@ class GatheredRows:
 
 
 @torch.no_grad()
+@without_autocast
 def gather_rows(
     scores: BatchFloats,
     targets: BatchFloats,
@@ -36,11 +39,17 @@ def gather_rows(
     Every process must call it at the same point, all with `ids` or all without. Without an initialised process group
     it returns the rows given. `target_std` is NaN where unknown.
 
-    Values are not checked before the exchange: a process that raised alone would leave the others waiting.
+    Values are not checked: a process that raised alone would leave the others waiting in the exchange.
 
     Raises:
-        ValueError: If some processes pass ids and others none.
+        TypeError: If a tensor is missing or not floating.
+        ValueError: If shapes or devices disagree, or some processes pass ids and others none.
     """
+    check_batch(scores, targets, target_std)
+    if ids is not None and ids.shape != scores.shape:
+        raise ValueError(
+            f"ids and scores must have one length, got shapes {tuple(ids.shape)} and {tuple(scores.shape)}"
+        )
     std = torch.full_like(targets, torch.nan) if target_std is None else target_std
     if not (dist.is_available() and dist.is_initialized()):
         own = slice(0, scores.shape[0])

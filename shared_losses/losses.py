@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from shared_losses.functional import mae_loss, mse_loss, norm_in_norm_loss, plcc_loss, spearman_loss
-from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
 class _OptionsLoss(nn.Module):
@@ -45,8 +43,8 @@ class SpearmanLoss(_OptionsLoss):
         self,
         *,
         kernel: str = "box",
-        window: float = 0.1,
-        tau: float | None = None,
+        window: Number = 0.1,
+        tau: Number | None = None,
         normalizer: str = "soft",
         rows: str = "all",
         rescale: bool = True,
@@ -71,9 +69,9 @@ class NormInNormLoss(_OptionsLoss):
     def __init__(
         self,
         *,
-        p: float = 1.0,
-        q: float = 2.0,
-        alpha: tuple[float, float] = (1.0, 0.0),
+        p: Number = 1.0,
+        q: Number = 2.0,
+        alpha: Sequence[Number] = (1.0, 0.0),
         detach: bool = False,
         exponent: bool = True,
         rescale: bool = True,
@@ -86,7 +84,7 @@ class MSELoss(_OptionsLoss):
 
     function = staticmethod(mse_loss)
 
-    def __init__(self, *, location: float | None = None, scale: float | None = None) -> None:
+    def __init__(self, *, location: Number | None = None, scale: Number | None = None) -> None:
         super().__init__(location=location, scale=scale)
 
 
@@ -95,5 +93,5 @@ class MAELoss(_OptionsLoss):
 
     function = staticmethod(mae_loss)
 
-    def __init__(self, *, location: float | None = None, scale: float | None = None) -> None:
+    def __init__(self, *, location: Number | None = None, scale: Number | None = None) -> None:
         super().__init__(location=location, scale=scale)

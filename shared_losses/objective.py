@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from shared_losses.autocast import without_autocast
 from shared_losses.distributed import GatheredRows, gather_rows
 from shared_losses.functional import mae_loss, mse_loss, norm_in_norm_loss, plcc_loss, spearman_loss
 from shared_losses.gradient_scale import scale_gradient
 from shared_losses.rows import check_finite
 from shared_losses.score_bank import ScoreBank
-from shared_losses.shapes import BatchFloats, BatchInts, ScalarFloat
+from shared_losses.shapes import BatchFloats, BatchInts, Number, ScalarFloat
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "spearman": spearman_loss,
@@ -42,7 +43,7 @@ class Term:
     """
 
     name: str
-    weight: float = 1.0
+    weight: Number = 1.0
     use_bank: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -75,8 +76,8 @@ class Objective(nn.Module):
         terms: Sequence[Term],
         bank: ScoreBank | None = None,
         *,
-        target_location: float | None = None,
-        target_scale: float | None = None,
+        target_location: Number | None = None,
+        target_scale: Number | None = None,
         max_age: int | None = None,
     ) -> None:
         super().__init__()
@@ -92,6 +93,7 @@ class Objective(nn.Module):
         self.max_age = max_age
         self._remembered: list[GatheredRows] = []
 
+    @without_autocast
     def forward(
         self,
         scores: BatchFloats,
@@ -151,15 +153,15 @@ class Objective(nn.Module):
         """Stores the rows of all calls since the last push in the bank, as one step. Call it once an optimiser step."""
         if self.bank is not None and self._remembered:
             batches, self._remembered = self._remembered, []
-            columns = [
-                torch.cat(parts) for parts in zip(*((b.scores, b.targets, b.target_std) for b in batches), strict=True)
-            ]
+            scores, targets, target_std = (
+                torch.cat([getattr(batch, name) for batch in batches]) for name in ("scores", "targets", "target_std")
+            )
             ids = [batch.ids for batch in batches if batch.ids is not None]
             known = torch.cat(ids) if len(ids) == len(batches) else None
             if known is not None:
                 latest = _last_of_each(known)
-                columns, known = [column[latest] for column in columns], known[latest]
-            self.bank.push(columns[0], columns[1], known, target_std=columns[2])
+                scores, targets, target_std, known = (x[latest] for x in (scores, targets, target_std, known))
+            self.bank.push(scores, targets, known, target_std=target_std)
 
 
 def describe_losses() -> dict[str, str]:

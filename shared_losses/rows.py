@@ -50,12 +50,7 @@ def collect_rows(
         ValueError: If a shape, length or device disagrees, the batch is empty, or a value is NaN, infinite or beyond
             1e100 in size. The message names both sides. `target_std` may hold NaN (unknown).
     """
-    _check_vector("scores", scores)
-    _check_vector("targets", targets, like=("scores", scores))
-    if scores.shape[0] == 0:
-        raise ValueError("scores and targets are empty; a loss needs at least one row")
-    if target_std is not None:
-        _check_vector("target_std", target_std, like=("scores", scores))
+    check_batch(scores, targets, target_std)
     if (bank_scores is None) != (bank_targets is None):
         given, missing = ("bank_scores", "bank_targets") if bank_targets is None else ("bank_targets", "bank_scores")
         raise ValueError(f"{given} came without {missing}; pass both or neither")
@@ -73,6 +68,16 @@ def collect_rows(
         return Rows(scores, scores.new_empty(0), targets.detach(), varied)
     all_targets = torch.cat([targets.detach(), named["bank_targets"].detach()])
     return Rows(scores, named["bank_scores"].detach(), all_targets, varied)
+
+
+def check_batch(scores: Tensor, targets: Tensor, target_std: Tensor | None = None) -> None:
+    """Raises TypeError or ValueError unless these are floating vectors of one length and device, at least one row."""
+    _check_vector("scores", scores)
+    _check_vector("targets", targets, like=("scores", scores))
+    if scores.shape[0] == 0:
+        raise ValueError("scores and targets are empty; a loss needs at least one row")
+    if target_std is not None:
+        _check_vector("target_std", target_std, like=("scores", scores))
 
 
 def check_finite(name: str, values: Tensor) -> None:
@@ -105,7 +110,7 @@ def _finite_extremes(named: dict[str, Tensor]) -> dict[str, tuple[float, float]]
     pairs = torch.stack([torch.stack(tensor.aminmax()).double() for tensor in named.values()]).tolist()
     for (name, tensor), (low, high) in zip(named.items(), pairs, strict=True):
         if not (low >= -LARGEST and high <= LARGEST):
-            bad = int((~(tensor.abs() <= LARGEST)).sum())
+            bad = int((~(tensor.double().abs() <= LARGEST)).sum())
             raise ValueError(
                 f"{name} must be finite (and at most 1e100 in size): {bad} of {tensor.numel()} values are not"
             )

@@ -1,10 +1,10 @@
-"""Names for the shapes in public signatures: n batch rows, m bank rows.
+"""Names for the types in public signatures: n batch rows, m bank rows.
 
 To a type checker they are jaxtyping's; at run time plain tensors, because this package needs PyTorch and nothing else.
 The losses check shapes themselves and name both sides.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor
 
@@ -18,3 +18,5 @@ if TYPE_CHECKING:
     ScalarFloat = Float[Tensor, ""]
 else:
     BatchFloats = BatchInts = BankFloats = SomeInts = ScalarFloat = Tensor
+
+Number: TypeAlias = float | int  # settings files write 2 for 2.0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
+from shared_losses.autocast import without_autocast
 from shared_losses.functional.plcc import centred, joined_scores
 from shared_losses.rows import collect_rows
-from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
+from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 _EPS = 1e-8
 
 
+@without_autocast
 def norm_in_norm_loss(
     scores: BatchFloats,
     targets: BatchFloats,
@@ -20,9 +23,9 @@ def norm_in_norm_loss(
     bank_scores: BankFloats | None = None,
     bank_targets: BankFloats | None = None,
     target_std: BatchFloats | None = None,
-    p: float = 1.0,
-    q: float = 2.0,
-    alpha: tuple[float, float] = (1.0, 0.0),
+    p: Number = 1.0,
+    q: Number = 2.0,
+    alpha: Sequence[Number] = (1.0, 0.0),
     detach: bool = False,
     exponent: bool = True,
     rescale: bool = True,
@@ -60,7 +63,7 @@ def norm_in_norm_loss(
         if not 0 < order < math.inf:
             raise ValueError(f"{name} must be positive and finite, got {order}")
     if len(alpha) != 2 or not (min(alpha) >= 0 and 0 < sum(alpha) < math.inf):
-        raise ValueError(f"alpha must be two weights, not negative and not both 0, got {alpha}")
+        raise ValueError(f"alpha must be two weights, not negative and not both 0, got {tuple(alpha)}")
     rows = collect_rows(scores, targets, bank_scores, bank_targets, target_std)
     x, y = joined_scores(rows, rescale=rescale), rows.targets.double()
     x = x - (x.detach() if detach else x).mean()

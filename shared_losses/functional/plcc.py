@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from shared_losses.autocast import without_autocast
 from shared_losses.functional.spearman import without_correlation
 from shared_losses.gradient_scale import scale_gradient
 from shared_losses.rows import Rows, collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
 
 
+@without_autocast
 def plcc_loss(
     scores: BatchFloats,
     targets: BatchFloats,

@@ -7,11 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from shared_losses.autocast import without_autocast
 from shared_losses.gradient_scale import scale_gradient
 from shared_losses.rows import collect_rows
-from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
+from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
+@without_autocast
 def mse_loss(
     scores: BatchFloats,
     targets: BatchFloats,
@@ -19,8 +21,8 @@ def mse_loss(
     bank_scores: BankFloats | None = None,
     bank_targets: BankFloats | None = None,
     target_std: BatchFloats | None = None,
-    location: float | None = None,
-    scale: float | None = None,
+    location: Number | None = None,
+    scale: Number | None = None,
 ) -> ScalarFloat:
     """Mean squared error between scores and standardised targets, (targets - location) / scale.
 
@@ -45,6 +47,7 @@ def mse_loss(
     return error.square().mean().to(torch.promote_types(scores.dtype, torch.float32))
 
 
+@without_autocast
 def mae_loss(
     scores: BatchFloats,
     targets: BatchFloats,
@@ -52,8 +55,8 @@ def mae_loss(
     bank_scores: BankFloats | None = None,
     bank_targets: BankFloats | None = None,
     target_std: BatchFloats | None = None,
-    location: float | None = None,
-    scale: float | None = None,
+    location: Number | None = None,
+    scale: Number | None = None,
 ) -> ScalarFloat:
     """Mean absolute error between scores and standardised targets, (targets - location) / scale.
 
@@ -83,8 +86,8 @@ def _standardised_error(
     bank_scores: Tensor | None,
     bank_targets: Tensor | None,
     target_std: Tensor | None,
-    location: float | None,
-    scale: float | None,
+    location: Number | None,
+    scale: Number | None,
 ) -> Tensor:
     if location is not None and not math.isfinite(location):
         raise ValueError(f"location must be finite, got {location}")

@@ -8,22 +8,24 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import check_bandwidth, solve_tau
 from shared_losses.functional.spearman import check_choice
 from shared_losses.gradient_scale import saturate
 from shared_losses.kernels import KERNELS
 from shared_losses.rows import collect_rows
-from shared_losses.shapes import BankFloats, BatchFloats
+from shared_losses.shapes import BankFloats, BatchFloats, Number
 from shared_losses.sorting import sort_values
 
 
+@without_autocast
 def soft_rank(
     scores: BatchFloats,
     *,
     bank_scores: BankFloats | None = None,
     kernel: str = "box",
-    window: float = 0.1,
-    tau: float | None = None,
+    window: Number = 0.1,
+    tau: Number | None = None,
 ) -> BatchFloats:
     """Soft ranks of the batch rows among batch and bank: r_i = 1/2 + sum_j K((x_i - x_j) / tau).
 
@@ -54,16 +56,15 @@ def soft_rank(
 
 class _SoftRank(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, values: Tensor, kernel: str, window: float, tau: float | None) -> Tensor:
-        with torch.autocast(scores.device.type, enabled=False):
-            ordered, order = sort_values(values)
-            ordered = ordered.double()
-            solved = tau or solve_tau(ordered, window=window, spread=KERNELS[kernel].spread)
-            operator = KERNELS[kernel](ordered, solved)
-            count = values.shape[0]
-            place = torch.empty_like(order).scatter_(0, order, torch.arange(count, device=order.device))
-            ctx.operator, ctx.place, ctx.dtype = operator, place[: scores.shape[0]], scores.dtype
-            ranks = operator.centred_ranks()[ctx.place] + (count + 1) / 2
+    def forward(ctx: Any, scores: Tensor, values: Tensor, kernel: str, window: Number, tau: Number | None) -> Tensor:
+        ordered, order = sort_values(values)
+        ordered = ordered.double()
+        solved = tau or solve_tau(ordered, window=window, spread=KERNELS[kernel].spread)
+        operator = KERNELS[kernel](ordered, solved)
+        count = values.shape[0]
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(count, device=order.device))
+        ctx.operator, ctx.place, ctx.dtype = operator, place[: scores.shape[0]], scores.dtype
+        ranks = operator.centred_ranks()[ctx.place] + (count + 1) / 2
         return ranks.to(torch.promote_types(scores.dtype, torch.float32))
 
     @staticmethod

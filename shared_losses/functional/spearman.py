@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import check_bandwidth, solve_tau
 from shared_losses.gradient_scale import saturate
 from shared_losses.kernels import KERNELS
 from shared_losses.rows import collect_rows
-from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
+from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 from shared_losses.sorting import midrank, sort_values
 
 
+@without_autocast
 def spearman_loss(
     scores: BatchFloats,
     targets: BatchFloats,
@@ -25,10 +27,10 @@ def spearman_loss(
     bank_targets: BankFloats | None = None,
     target_std: BatchFloats | None = None,
     kernel: str = "box",
-    window: float = 0.1,
-    tau: float | None = None,
-    normalizer: Literal["soft", "constant"] = "soft",
-    rows: Literal["all", "batch"] = "all",
+    window: Number = 0.1,
+    tau: Number | None = None,
+    normalizer: str = "soft",
+    rows: str = "all",
     rescale: bool = True,
 ) -> ScalarFloat:
     """1 - SROCC with soft ranks of the scores, in O(N log N).
@@ -91,8 +93,8 @@ def check_choice(name: str, value: str, choices: Any) -> None:
 @dataclass(frozen=True)
 class _Options:
     kernel: str
-    window: float
-    tau: float | None
+    window: Number
+    tau: Number | None
     normalizer: str
     rows: str
     rescale: bool
@@ -103,8 +105,7 @@ class _SpearmanLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, bank_scores: Tensor, targets: Tensor, options: _Options) -> Tensor:
-        with torch.autocast(scores.device.type, enabled=False):
-            rho, gradient = _correlate(scores, bank_scores, targets, options, ctx.needs_input_grad[0])
+        rho, gradient = _correlate(scores, bank_scores, targets, options, ctx.needs_input_grad[0])
         ctx.dtype = scores.dtype
         ctx.save_for_backward(gradient)
         return (1 - rho).to(torch.promote_types(scores.dtype, torch.float32))
