@@ -116,7 +116,7 @@ class ScoreBank(nn.Module):
         else:
             slots = (self.cursor + torch.arange(scores[kept].shape[0], device=scores.device)) % self.capacity
             self.cursor.add_(slots.shape[0]).remainder_(self.capacity)
-        unknown = torch.full_like(self.scores[: scores.shape[0]], torch.nan) if target_std is None else target_std
+        unknown = torch.full_like(scores, torch.nan) if target_std is None else target_std
         columns = ((self.scores, scores), (self.targets, targets), (self.target_std, unknown), (self.ids, ids))
         for held, new in columns:
             held[slots] = -1 if new is None else new[kept].to(held.dtype)

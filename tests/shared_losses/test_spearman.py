@@ -241,7 +241,7 @@ def test_window_is_robust_to_outliers_and_follows_the_scores():
 
 
 def test_descending_the_loss_orders_the_scores():
-    x, y = correlated(60, seed=10)
+    _, y = correlated(60, seed=10)
     scores = torch.randn(60, generator=torch.Generator().manual_seed(1)).requires_grad_()
     optimizer = torch.optim.Adam([scores], lr=0.1)
     loss = SpearmanLoss(window=0.3)

@@ -1,0 +1,92 @@
+"""Two processes over gloo against one process on the joined batch."""
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from shared_losses import Objective, ScoreBank, Term, gather_rows
+
+STEPS = 4
+TERMS = [
+    Term("spearman", 1.0, use_bank=True),
+    Term("spearman", 0.5, options={"kernel": "logistic"}),
+    Term("plcc", 0.5, use_bank=True),
+    Term("norm_in_norm", 0.3, use_bank=True),
+    Term("mse", 0.2, options={"location": 0, "scale": 2}),
+    Term("mae", 0.1),
+]
+SPLITS = [(6, 6), (5, 7), (1, 8), (6, 6)]  # rows on rank 0 and rank 1, ragged on purpose
+
+
+def global_batch(step):
+    generator = torch.Generator().manual_seed(step)
+    count = sum(SPLITS[step])
+    features = torch.randn(count, 3, generator=generator)
+    targets = features.sum(1) + torch.randn(count, generator=generator)
+    return features, targets, torch.randperm(30, generator=generator)[:count]
+
+
+def train(kind, rank=None):
+    """Trains a linear scorer; returns weights, bank state and correlation values of every step."""
+    weights = torch.tensor([0.5, -0.2, 0.1], requires_grad=True)
+    objective = Objective(TERMS, ScoreBank(30 if kind == "table" else 17, kind))
+    optimizer = torch.optim.SGD([weights], lr=0.1)
+    values = []
+    for step in range(STEPS):
+        features, targets, ids = global_batch(step)
+        if rank is not None:
+            begin = 0 if rank == 0 else SPLITS[step][0]
+            mine = slice(begin, begin + SPLITS[step][rank])
+            features, targets, ids = features[mine], targets[mine], ids[mine]
+        optimizer.zero_grad()
+        total, terms = objective(features @ weights, targets, ids=ids)
+        total.backward()
+        if rank is not None:  # as DistributedDataParallel: the mean over processes
+            dist.all_reduce(weights.grad)
+            weights.grad /= dist.get_world_size()
+        optimizer.step()
+        objective.push()
+        values.append(torch.stack([terms[name] for name in ("spearman", "spearman_2", "plcc", "norm_in_norm")]))
+    return weights.detach(), objective.bank.state_dict(), torch.stack(values)
+
+
+def work(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    for kind in ("table", "fifo"):
+        torch.save(train(kind, rank), f"{folder}/{kind}{rank}.pt")
+    features, targets, ids = global_batch(0)
+    mine = slice(0, 4) if rank == 0 else slice(4, 5)
+    rows = gather_rows(features[mine, 0], targets[mine], ids=ids[mine], target_std=targets[mine].abs())
+    assert torch.equal(rows.scores, features[:5, 0])
+    assert torch.equal(rows.targets, targets[:5])
+    assert torch.equal(rows.target_std, targets[:5].abs())
+    assert torch.equal(rows.ids, ids[:5])
+    assert rows.own == mine
+    with pytest.raises(ValueError, match=r"passed by rank: \[True, False\]"):
+        gather_rows(features[mine, 0], targets[mine], ids=ids[mine] if rank == 0 else None)
+    dist.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    mp.spawn(work, args=(str(tmp_path),), nprocs=2)
+    for kind in ("table", "fifo"):
+        first, second = (torch.load(tmp_path / f"{kind}{rank}.pt", weights_only=True) for rank in (0, 1))
+        expected_weights, expected_bank, expected_values = train(kind)
+        for weights, _, values in (first, second):
+            torch.testing.assert_close(weights, expected_weights, rtol=0, atol=1e-6)
+            torch.testing.assert_close(values, expected_values, rtol=0, atol=1e-6)
+        for name, column in first[1].items():
+            torch.testing.assert_close(column, second[1][name], rtol=0, atol=0, equal_nan=True)
+            torch.testing.assert_close(column, expected_bank[name], rtol=0, atol=1e-6, equal_nan=True)
+
+
+def test_without_a_process_group_rows_come_back_detached():
+    scores = torch.tensor([1.0, 2.0], requires_grad=True)
+    rows = gather_rows(scores, torch.tensor([3.0, 4.0]))
+    assert not rows.scores.requires_grad
+    assert rows.scores.tolist() == [1, 2]
+    assert rows.own == slice(0, 2)
+    assert rows.ids is None
+    assert rows.world_size == 1
