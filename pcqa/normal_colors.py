@@ -17,12 +17,13 @@ def normal_colors(cloud: Cloud, *, neighbors: int = 16) -> np.ndarray:
         float32 (P, 3) in [0, 1].
     """
     points = np.asarray(cloud.points, np.float64)
-    _, indices = KDTree(points).query(points, k=min(neighbors, len(points)))
+    k = min(neighbors, len(points))
+    indices = np.reshape(KDTree(points).query(points, k=k)[1], (len(points), k))
     colors = np.empty((len(points), 3), np.float32)
     # In blocks: the neighbourhoods of a million points at once take 400 MB.
     block = 100_000
     for start in range(0, len(points), block):
-        patch = points[indices[start : start + block].reshape(-1, min(neighbors, len(points)))]
+        patch = points[indices[start : start + block]]
         patch = patch - patch.mean(axis=1, keepdims=True)
         _, vectors = np.linalg.eigh(patch.transpose(0, 2, 1) @ patch)
         colors[start : start + block] = np.abs(vectors[:, :, 0])

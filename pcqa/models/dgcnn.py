@@ -66,7 +66,7 @@ class DGCNN(nn.Module):
         Returns:
             `scores` (B,) and `patch_scores` (B, K); higher is better.
         """
-        patches = read_patches(batch, use_colors=self.use_colors)
+        patches = read_patches(batch, use_colors=self.use_colors, use_scales=self.patch_scale)
         n, p, _ = patches.points.shape
         if p < self.neighbors:
             raise ValueError(
@@ -83,7 +83,7 @@ class DGCNN(nn.Module):
         embedded = self.embed(torch.cat(levels, dim=-1).flatten(0, 1)).view(n, p, -1)
         pooled = torch.cat([embedded.amax(dim=1), embedded.mean(dim=1)], dim=1)
         if self.patch_scale:
-            pooled = torch.cat([pooled, batch["scales"].flatten().log()[:, None]], dim=1)
+            pooled = torch.cat([pooled, patches.log_scales()], dim=1)
         patch_scores = self.head(pooled).view(patches.batch_size, patches.num_patches)
         return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
 

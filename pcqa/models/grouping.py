@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from rankqa_datasets.errors import InputError
 from torch import Tensor
 
 from pcqa.ops.ball_query import ball_query
 from pcqa.ops.farthest_points import farthest_points
+from rankqa_datasets.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class PointNet2(nn.Module):
         Returns:
             `scores` (B,) and `patch_scores` (B, K); higher is better.
         """
-        patches = read_patches(batch, use_colors=self.use_colors)
+        patches = read_patches(batch, use_colors=self.use_colors, use_scales=self.patch_scale)
         patch_scores = self._score_patches(patches, batch).view(patches.batch_size, patches.num_patches)
         return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
 
@@ -91,7 +91,7 @@ class PointNet2(nn.Module):
         merged = torch.cat([features, points], dim=-1)
         pooled = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1).amax(dim=1)
         if self.patch_scale:
-            pooled = torch.cat([pooled, batch["scales"].flatten().log()[:, None]], dim=1)
+            pooled = torch.cat([pooled, patches.log_scales()], dim=1)
         return self.head(pooled).squeeze(1)
 
 

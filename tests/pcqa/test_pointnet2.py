@@ -1,10 +1,10 @@
 import pytest
 import torch
-from rankqa_datasets.errors import InputError
 
 from pcqa.models.graph_layers import NeighborMax, neighbor_edges
 from pcqa.models.grouping import group_points, make_groupings
 from pcqa.models.pointnet2 import PointNet2, SetAbstraction
+from rankqa_datasets.errors import InputError
 
 SMALL = {
     "counts": [16, 8],
@@ -141,9 +141,14 @@ def test_colors_and_scales_are_read_where_asked():
     assert torch.equal(plain(batch)["scores"], plain({"points": batch["points"]})["scores"])
 
 
+def test_a_patch_of_equal_points_scores_finitely():
+    flat = {"points": torch.zeros(2, 2, 64, 3), "colors": torch.zeros(2, 2, 64, 3), "scales": torch.zeros(2, 2)}
+    assert torch.isfinite(small_model().eval()(flat)["scores"]).all()
+
+
 def test_bad_batches_and_options_are_named():
     model = small_model()
-    with pytest.raises(ValueError, match="needs points, colors in the batch, got points"):
+    with pytest.raises(ValueError, match="needs points, colors, scales in the batch, got points"):
         model({"points": patches()["points"]})
     with pytest.raises(ValueError, match=r"points must be \(B, K, P, 3\), got \(2, 64, 3\)"):
         model({name: tensor[0] for name, tensor in patches().items()})
