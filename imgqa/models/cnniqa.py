@@ -3,13 +3,12 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, pad
 
 from imgqa.models.crop_scores import mean_over_crops
+from imgqa.models.local_mean import local_mean
 
 PATCH = 32
 KERNEL = 7
-WINDOW = 7
 
 
 class CNNIQA(nn.Module):
@@ -68,14 +67,12 @@ def normalise_locally(grey: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"
     Returns:
         Same shape; borders see the mirrored image.
     """
-    margin = WINDOW // 2
-    windows = pad(grey, (margin,) * 4, mode="reflect")
-    mean = avg_pool2d(windows, WINDOW, stride=1)
-    # Of differences to a common offset: the plain mean of squares loses flat bright regions to rounding.
-    offset = grey.mean(dim=(2, 3), keepdim=True)
-    centred = windows - offset
-    variance = avg_pool2d(centred.square(), WINDOW, stride=1) - (mean - offset).square()
-    return (grey - mean) / (variance.clamp_min(1e-10).sqrt() + 1 / 255)
+    # About a common offset: the plain mean of squares loses flat bright regions to rounding.
+    centred = grey - grey.mean(dim=(2, 3), keepdim=True)
+    mean = local_mean(centred)
+    variance = local_mean(centred.square()) - mean.square()
+    # Rounding may leave less than nothing; the small floor also keeps the slope of the root finite.
+    return (centred - mean) / (variance.clamp_min(1e-10).sqrt() + 1 / 255)
 
 
 def _luma(rgb: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn.functional import conv2d
 from imgqa.modality import IMAGE
 from imgqa.models.cnniqa import CNNIQA, normalise_locally
 from imgqa.models.compact_cnn import CompactCNN
+from imgqa.models.local_mean import local_mean
 from imgqa.models.timm_regressor import TimmRegressor
 from rankqa_datasets.errors import InputError
 from shared_engine.names import build
@@ -145,10 +146,31 @@ class TestCompactCNN:
     def test_about_four_hundred_thousand_parameters(self):
         assert parameter_count(CompactCNN()) == 401_953
 
-    @pytest.mark.parametrize("options", [{"widths": []}, {"widths": [8, 0]}, {"hidden": 0}])
-    def test_bad_options(self, options):
-        with pytest.raises(ValueError, match="expected positive widths and hidden"):
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"widths": []}, "positive widths"),
+            ({"widths": [8, 0]}, "positive widths"),
+            ({"hidden": 0}, "positive widths and hidden"),
+            ({"stride": 5}, "stride from 1 to 4, got 5"),
+            ({"dropout": 1.0}, "dropout"),
+        ],
+    )
+    def test_bad_options(self, options, message):
+        with pytest.raises(ValueError, match=message):
             CompactCNN(**options)
+
+    @pytest.mark.parametrize(("stride", "side"), [(4, 8), (2, 16)])
+    def test_stages_divide_the_sides(self, stride, side):
+        model = CompactCNN(widths=[4, 8], stride=stride, local_contrast=True)
+        assert model.stages(model.input(random_images(1, 3, 64, 64))).shape == (1, 8, side, side)
+
+    def test_local_contrast_ignores_brightness_and_local_means_are_means(self):
+        model = CompactCNN(widths=[4, 8], local_contrast=True).eval()
+        images = 0.5 * random_images(2, 1, 3, 32, 32)
+        torch.testing.assert_close(scores(model, images), scores(model, images + 0.3), rtol=1e-4, atol=1e-5)
+        image = random_images(1, 1, 12, 12)
+        assert local_mean(image)[0, 0, 5, 6].item() == pytest.approx(image[0, 0, 2:9, 3:10].mean().item(), rel=1e-5)
 
     def test_a_last_batch_of_one_crop_trains(self):
         scores(CompactCNN(widths=[4, 8], hidden=4), random_images(1, 1, 3, 32, 32)).sum().backward()

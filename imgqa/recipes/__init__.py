@@ -1,0 +1,1 @@
+"""Recipes of image models; each TOML file is one."""

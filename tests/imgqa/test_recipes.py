@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgqa.config import ImageRunConfig
+from imgqa.modality import IMAGE
+from rankqa_datasets.cache import ArrayCache
+from shared_engine.config_files import list_recipes, read_recipe
+from shared_engine.names import build
+from shared_losses.objective import LOSSES
+
+RECIPES = list_recipes(IMAGE.recipes)
+
+
+def read(name: str) -> ImageRunConfig:
+    return ImageRunConfig.model_validate({"data": {"manifest": "manifest.csv"}, **read_recipe(name, IMAGE.recipes)})
+
+
+def test_the_recipes():
+    assert {"cnniqa", "compact-cnn", "demo-image", "timm-resnet18"} <= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_the_configuration(name):
+    config = read(name)
+    assert config.recipe == name
+    assert config.modality == "image"
+    assert config.model.name in IMAGE.models
+    assert {term.name for term in config.objective.terms} <= set(LOSSES)
+    first = config.objective.terms[0]
+    assert (first.name, first.bank) == ("spearman", True)
+    # A scale-free loss alone would let the scores drift.
+    assert any(term.name in ("mse", "mae") for term in config.objective.terms)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_scores_an_image(name, tmp_path):
+    config = read(name)
+    options = dict(config.model.options)
+    if "pretrained" in options:
+        options["pretrained"] = False
+    model = build("image model", config.model.name, IMAGE.models, options).eval()
+    side = config.input.crop + 5
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    reader = IMAGE.reader(config, ArrayCache(tmp_path / "cache"))
+    batch = {name: tensor[None] for name, tensor in reader(tmp_path / "a.png", None).items()}
+    with torch.inference_mode():
+        assert torch.isfinite(model(batch)["scores"]).all()
