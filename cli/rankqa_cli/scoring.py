@@ -1,13 +1,12 @@
 """Applying a trained run to files."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from rankqa_datasets.cache import ArrayCache
+from rankqa_datasets.cache import NoCache
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.config import RunConfig
@@ -17,12 +16,11 @@ from shared_engine.train import launch, load_run
 
 
 class FileScorer:
-    """The model of a run as a function of a file. What the reader caches lives as long as this object."""
+    """The model of a run as a function of a file."""
 
     def __init__(self, run: Path, modality: Modality, config: RunConfig) -> None:
         self.model = load_run(run, modality, config)
-        self._scratch = tempfile.TemporaryDirectory(prefix="rankqa-")
-        self.reader = modality.reader(config, ArrayCache(self._scratch.name))
+        self.reader = modality.reader(config, NoCache())
 
     @torch.no_grad()
     def __call__(self, path: Path) -> float:
@@ -41,7 +39,5 @@ class FileScorer:
 def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Sequence[Stimulus]) -> np.ndarray:
     """Scores (N,) of a manifest's stimuli, on the device that the run's configuration asks for."""
     fabric = launch(config.engine.model_copy(update={"devices": 1}))
-    with tempfile.TemporaryDirectory(prefix="rankqa-") as scratch:
-        reader = modality.reader(config, ArrayCache(scratch))
-        model = load_run(run, modality, config).to(fabric.device)
-        return predict(model, stimuli, reader, fabric, batch_size=config.engine.batch_size)
+    model = load_run(run, modality, config).to(fabric.device)
+    return predict(model, stimuli, modality.reader(config, NoCache()), fabric, batch_size=config.engine.batch_size)

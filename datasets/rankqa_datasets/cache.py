@@ -107,6 +107,17 @@ class ArrayCache:
                     shutil.rmtree(leftover)
 
 
+class NoCache(ArrayCache):
+    """Builds the arrays at each call and keeps nothing: for files that are read once."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+
+    def fetch(self, source: Path, recipe: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The arrays of `build()`."""
+        return build()
+
+
 def _load(entry: Path) -> dict[str, np.ndarray] | None:
     """The arrays of an entry, or None if it is not there or not whole."""
     try:

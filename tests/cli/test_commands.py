@@ -1,0 +1,149 @@
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from scipy import stats
+
+TRAIN_IMAGE = "train image --data {0}/manifest.csv --recipe {0}/recipe.toml"
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_help_imports_neither_torch_nor_anything_heavy():
+    program = (
+        "import sys\nfrom rankqa_cli.main import cli\n"
+        "try:\n    cli(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'numpy', 'scipy', 'timm', 'open3d', 'pydantic', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "score" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "score", "data", "data check", "data split", "list"])
+def test_every_command_has_help(rankqa, command):
+    result = rankqa(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_images_from_training_to_scores(rankqa, images, image_run):
+    result = rankqa("evaluate", image_run, "--data", images / "manifest.csv", "--json", "--by", "camera")
+    assert result.exit_code == 0, result.output
+    evaluated = json.loads(result.stdout)
+    written = json.loads((image_run / "result.json").read_text())
+    assert evaluated["summaries"]["test"]["srocc"] == written["parts"]["test"]["srocc"]
+    assert evaluated["summaries"]["psnr"]["srocc"] == pytest.approx(1.0)
+    assert set(evaluated["groups"]["camera"]) == {"left", "right"}
+
+    result = rankqa("score", image_run, *sorted(images.glob("0_*.png")))
+    assert result.exit_code == 0, result.output
+    scores = {row["path"].rsplit("/", 1)[1]: float(row["score"]) for row in table(result.stdout)}
+    predicted = {row["id"]: float(row["score"]) for row in table((image_run / "predictions.csv").read_text())}
+    assert scores == pytest.approx(predicted, rel=1e-5)
+
+    listed = json.loads(rankqa("score", image_run, images, "--json").stdout)
+    assert len(listed) == 30
+
+
+def test_clouds_from_training_to_scores(rankqa, clouds, tmp_path):
+    split = tmp_path / "split.csv"
+    assert rankqa("data", "split", clouds / "manifest.csv", "--test", 0.2, "--out", split).exit_code == 0
+    out = tmp_path / "run"
+    command = ["train", "cloud", "--data", clouds / "manifest.csv", "--recipe", clouds / "recipe.toml"]
+    result = rankqa(*command, "--split", split, "--out", out, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert "d1, test" in result.stdout
+    predictions = table((out / "predictions.csv").read_text())
+    assert len(predictions) == 3
+    result = rankqa("score", out, *(clouds / row["id"] for row in predictions))
+    assert [float(row["score"]) for row in table(result.stdout)] == pytest.approx(
+        [float(row["score"]) for row in predictions], rel=1e-4, abs=1e-5
+    )
+
+
+def test_evaluate_writes_predictions_and_agrees_with_scipy(rankqa, images, image_run, tmp_path):
+    out = tmp_path / "all.csv"
+    command = ["evaluate", image_run, "--data", images / "manifest.csv", "--part", "all", "--out", out, "--json"]
+    summary = json.loads(rankqa(*command).stdout)["summaries"]["all"]
+    rows = table(out.read_text())
+    assert len(rows) == summary["n"] == 24
+    scores, targets = ([float(row[key]) for row in rows] for key in ("score", "target"))
+    assert summary["srocc"] == pytest.approx(stats.spearmanr(scores, targets).statistic, abs=1e-12)
+
+
+def test_another_manifest_is_evaluated_whole(rankqa, images, image_run, tmp_path):
+    rows = (images / "manifest.csv").read_text().splitlines()
+    other = images / "other.csv"
+    other.write_text("\n".join(line.rsplit(",", 1)[0] for line in rows[:11]))
+    result = rankqa("evaluate", image_run, "--data", other, "--json", "--no-baseline")
+    other.unlink()
+    assert json.loads(result.stdout)["summaries"]["all"]["n"] == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("models", "dgcnn"), ("losses", "norm_in_norm"), ("recipes", "pointnet2-ssg"), ("metrics", "d1")],
+)
+def test_list(rankqa, kind, name):
+    result = rankqa("list", kind)
+    assert result.exit_code == 0, result.output
+    line = next(line for line in result.stdout.splitlines() if line.startswith(name))
+    assert len(line.split()) > 2
+
+
+def test_folds_test_each_content_once(rankqa, images, tmp_path):
+    result = rankqa("data", "split", images / "manifest.csv", "--folds", 6, "--out", tmp_path / "folds")
+    assert result.exit_code == 0, result.output
+    tested = [
+        row["path"]
+        for f in sorted((tmp_path / "folds").iterdir())
+        for row in table(f.read_text())
+        if row["split"] == "test"
+    ]
+    assert len(tested) == len(set(tested)) == 24
+
+
+def test_check_reports_what_is_there(rankqa, images):
+    result = rankqa("data", "check", images / "manifest.csv", "--modality", "image")
+    assert result.exit_code == 0, result.output
+    assert "24 stimuli of 6 contents, 24 with reference" in result.stdout
+
+
+def test_dry_run_prints_a_configuration_that_trains(rankqa, images, tmp_path):
+    result = rankqa(*TRAIN_IMAGE.format(images).split(), "--set", "optim.lr=3e-3", "--dry-run")
+    config = json.loads(result.stdout)
+    assert config["optim"]["lr"] == 3e-3
+    (tmp_path / "config.json").write_text(result.stdout)
+    again = rankqa("train", "image", "--config", tmp_path / "config.json", "--dry-run")
+    assert json.loads(again.stdout) == config
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill"])
+def test_an_interrupted_command_goes_on_bit_for_bit(images, tmp_path, how):
+    command = [sys.executable, "-c", "from rankqa_cli.main import main; main()"]
+    arguments = [*TRAIN_IMAGE.format(images).split(), "--epochs", "5", "--cache", str(tmp_path / "cache")]
+    subprocess.run([*command, *arguments, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    cut = tmp_path / "cut"
+    process = subprocess.Popen(
+        [*command, *arguments, "--out", str(cut)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if line.startswith("epoch 2/"):
+            process.send_signal(how)
+            break
+    _, errors = process.communicate(timeout=120)
+    if how == signal.SIGINT:
+        assert process.returncode == 1
+        assert errors.rstrip().splitlines()[-1] == f"Error: interrupted; continue with: rankqa train --resume {cut}"
+    assert not (cut / "result.json").exists()
+    resume = [*command, "train", "--resume", str(cut), "--cache", str(tmp_path / "cache")]
+    subprocess.run(resume, check=True, capture_output=True)
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (cut / name).read_bytes()
