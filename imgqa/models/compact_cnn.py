@@ -15,7 +15,8 @@ class CompactCNN(nn.Module):
     """Convolution stages, mean and deviation of the last feature map over the crop, two linear layers.
 
     This design is ours, not a published one; 401,953 parameters with the default options. The first convolution takes
-    disjoint 4 x 4 tiles: that makes large crops affordable, and 32 filters on 48 numbers still see single-pixel noise. The deviation beside the mean tells an image that is soft in places from one that is soft everywhere.
+    disjoint 4 x 4 tiles: that makes large crops affordable, and 32 filters on 48 numbers still see single-pixel noise.
+    The deviation beside the mean tells an image that is soft in places from one that is soft everywhere.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class CompactCNN(nn.Module):
             raise ValueError(f"expected dropout in [0, 1), got {dropout}")
         self.input = _LocalContrast() if local_contrast else ChannelNorm(mean=(0.5,) * 3, std=(0.25,) * 3)
         channels = 6 if local_contrast else 3
-        stages = [_stage(channels, widths[0], kernel_size=4, stride=stride, padding=(4 - stride) // 2)]
-        stages += [_stage(before, after, kernel_size=3, stride=2, padding=1) for before, after in pairwise(widths)]
+        stages = [_stage(channels, widths[0], kernel=4, stride=stride, padding=(4 - stride) // 2)]
+        stages += [_stage(before, after, kernel=3, stride=2, padding=1) for before, after in pairwise(widths)]
         self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(2 * widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, 1)
@@ -79,5 +80,6 @@ class _LocalContrast(nn.Module):
         return torch.cat([residual / ((energy + 1e-10).sqrt() + 2 / 255), 16 * residual], dim=1)
 
 
-def _stage(before: int, after: int, **convolution: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, bias=False, **convolution), nn.BatchNorm2d(after), nn.ReLU())
+def _stage(before: int, after: int, *, kernel: int, stride: int, padding: int) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=padding, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU())
