@@ -43,8 +43,9 @@ def entries(cache: ArrayCache) -> list[Path]:
 
 def test_builds_once_and_gives_read_only_maps(cache, source):
     build = Builder()
-    for _ in range(3):
-        arrays = cache.fetch(source, "decode", build)
+    for _ in range(2):
+        cache.fetch(source, "decode", build)
+    arrays = cache.fetch(source, "decode", build)
     assert build.calls == 1
     expected = Builder()()
     assert arrays.keys() == expected.keys()

@@ -21,6 +21,7 @@ def test_small_set(tmp_path):
     assert {s.split for s in stimuli} == {"train", "test"}
     assert len({s.content for s in stimuli}) == 8
     for stimulus in stimuli:
+        assert stimulus.reference is not None
         cloud, reference = read_ply(stimulus.path), read_ply(stimulus.reference)
         assert cloud.colors is not None
         np.testing.assert_array_equal(reference.points, np.rint(reference.points))
