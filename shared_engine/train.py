@@ -60,6 +60,8 @@ def train(
     """
     started = time.perf_counter()
     fabric = launch(config.engine)
+    if not fabric.is_global_zero:
+        report = _silent
     folder = RunFolder(path)
     if resume:
         folder.require()
@@ -99,6 +101,10 @@ def train(
         write_json(folder.result, result)
     fabric.barrier()
     return result
+
+
+def _silent(_: str) -> None:
+    """The report of all processes but the first."""
 
 
 def launch(config: EngineConfig) -> Fabric:

@@ -1,5 +1,6 @@
 """`rankqa train`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -100,8 +101,8 @@ def _run(kind, resolved, out: Path, cache: Path | None, *, resume: bool) -> None
         )
     except KeyboardInterrupt:
         raise click.ClickException(f"interrupted; continue with: rankqa train --resume {out}") from None
-    click.echo(result_table(result))
-    click.echo(f"run folder {out}", err=True)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # Fabric starts this command once more for each further device
+        click.echo(result_table(result))
 
 
 def _free_folder(path: Path) -> Path:
