@@ -19,16 +19,16 @@ merged points blur them."""
 
 # Clouds of some thousand points are coarse, so that steps must be larger than those of a database to be seen.
 LADDERS: dict[str, tuple[float, ...]] = {
-    "geometry_noise": (0.003, 0.006, 0.012, 0.024),  # standard deviation, of the longest side
-    "color_noise": (0.15, 0.30, 0.50, 0.80),  # share of points, and of amplitude 100
+    "geometry_noise": (0.005, 0.010, 0.018, 0.030),  # standard deviation, of the longest side
+    "color_noise": (0.25, 0.45, 0.70, 1.00),  # share of points, and of amplitude 100
     "octree_quantization": (6.3, 5.8, 5.3, 4.8),  # bits
 }
 
 # Share of the ladder at which quality has fallen to 1/e in an average cloud; and how patterns of colour change that.
 TOLERANCE: dict[str, tuple[float, float]] = {
-    "geometry_noise": (0.55, 0.25),
-    "color_noise": (0.75, 0.35),
-    "octree_quantization": (0.60, -0.25),
+    "geometry_noise": (0.55, 0.20),
+    "color_noise": (0.75, 0.25),
+    "octree_quantization": (0.60, -0.20),
 }
 
 
@@ -104,7 +104,7 @@ def color_variety(cloud: Cloud, *, neighbors: int = 16) -> float:
     nearest = KDTree(cloud.points).query(cloud.points, k=min(neighbors, cloud.num_points))[1]
     groups = 255 * cloud.colors[np.asarray(nearest).reshape(cloud.num_points, -1)].astype(np.float64)
     spread = np.sqrt(groups.var(axis=1).mean(axis=-1))
-    return float(np.clip((np.log2(1 + spread).mean() - 3.3) / 1.3, -1, 1))
+    return float(np.clip((np.log2(1 + spread).mean() - 2.6) / 1.3, -1, 1))
 
 
 def _seed(*parts: int) -> int:

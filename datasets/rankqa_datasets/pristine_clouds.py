@@ -146,7 +146,7 @@ def _knot(rng: np.random.Generator) -> Surface:
 def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Colours (P, 3) uint8 at points in a box of side 1: three colours mixed by a pattern, with finer shades on top."""
     first, second, third = np.clip(rng.uniform(70, 180, size=3) + rng.normal(0, 55, size=(3, 3)), 15, 240)
-    detail = rng.uniform(5, 16)
+    detail = rng.uniform(4, 10)
     waves = sum(np.sin(points @ rng.normal(0, detail, size=3) + rng.uniform(0, 6)) for _ in range(4)) / 2
     kind = rng.integers(3)
     if kind == 0:
@@ -158,7 +158,7 @@ def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     large = 0.5 + 0.5 * np.sin(points @ rng.normal(0, 3, size=3) + rng.uniform(0, 6))
     fine = sum(np.sin(points @ rng.normal(0, 3 * detail, size=3) + rng.uniform(0, 6)) for _ in range(6))
     base = first + pattern[:, None] * (second - first)
-    colors = base + 0.5 * large[:, None] * (third - base) + rng.uniform(0, 12) * np.asarray(fine)[:, None]
+    colors = base + 0.5 * large[:, None] * (third - base) + rng.uniform(0, 6) * np.asarray(fine)[:, None]
     return np.clip(np.rint(colors), 0, 255).astype(np.uint8)
 
 
