@@ -63,9 +63,7 @@ class PatchReader:
         return picked
 
     def _recipe(self) -> str:
-        return (
-            f"patches size={self.options.size} saved={self.options.saved} seed={PATCH_SEED} groupings={self.groupings}"
-        )
+        return f"patches 1 size={self.options.size} saved={self.options.saved} seed={PATCH_SEED} groupings={self.groupings}"
 
     def _cut(self, path: Path) -> dict[str, np.ndarray]:
         cloud = read_cloud(path)
@@ -74,13 +72,17 @@ class PatchReader:
                 f"{path} has {cloud.num_points} points, a patch needs {self.options.size}: lower input.patches.size"
             )
         patches = make_patches(cloud, count=self.options.saved, size=self.options.size, seed=PATCH_SEED)
+        # Patches come nearest point first, and a full ball keeps the first points: unshuffled, each group would lean
+        # towards the middle of its patch.
+        order = np.random.default_rng(PATCH_SEED).permutation(self.options.size)
+        points = patches.points[:, order]
         arrays = {
-            "points": patches.points,
-            "colors": np.rint(patches.colors * 255).astype(np.uint8),
-            "scales": patches.scales.astype(np.float32),
+            "points": points,
+            "colors": np.rint(patches.colors[:, order] * 255).astype(np.uint8),
+            "scales": patches.scales,
         }
         if self.groupings:
-            tables = group_points(torch.from_numpy(patches.points), self.groupings)
+            tables = group_points(torch.from_numpy(points), self.groupings)
             arrays |= {name: table.numpy().astype(np.int16) for name, table in tables.items()}
         return arrays
 

@@ -15,9 +15,10 @@ class PointNet2(nn.Module):
     """Scores a cloud as the mean score of its patches.
 
     Architecture: Qi et al., "PointNet++", 2017, classification network with single-scale grouping; the defaults are the
-    published widths (1.47 M parameters on coordinates alone). Ours: the head gives one score, and `patch_scale` appends
-    the logarithm of the patch's radius relative to the cloud's to the global feature, because patches are normalised to
-    the unit sphere and would otherwise hide their density, which is what down-sampling changes.
+    published widths (1.47 M parameters on coordinates alone). Ours: the head gives one score; `patch_scale` appends the
+    logarithm of the patch's radius relative to the cloud's to the global feature, because patches are normalised to the
+    unit sphere and would otherwise hide their density, which is what down-sampling changes; `color_offsets` treats the
+    colours of the first level as coordinates are treated, since noise shows in differences between neighbours.
 
     Scores do not depend on the order of the points in a patch except through `group_points`: with the same centres and
     neighbours they are equal up to rounding.
@@ -25,6 +26,7 @@ class PointNet2(nn.Module):
     Args:
         use_colors: Read colours beside coordinates (3 more channels).
         patch_scale: Append the logarithm of the patch's relative radius to the global feature.
+        color_offsets: Give the first level, beside the neighbours' colours, their difference from the centre's.
         counts: Centres of each level.
         radii: Radius of each level, in units of the patch's radius.
         neighbors: Neighbours of each centre at each level.
@@ -38,6 +40,7 @@ class PointNet2(nn.Module):
         *,
         use_colors: bool = True,
         patch_scale: bool = True,
+        color_offsets: bool = True,
         counts: Sequence[int] = (512, 128),
         radii: Sequence[float] = (0.2, 0.4),
         neighbors: Sequence[int] = (32, 64),
@@ -53,10 +56,13 @@ class PointNet2(nn.Module):
             )
         self.use_colors = use_colors
         self.patch_scale = patch_scale
+        self.color_offsets = use_colors and color_offsets
         channels = 3 if use_colors else 0
         levels = []
-        for level_widths in widths[:-1]:
-            levels.append(SetAbstraction(channels, level_widths))
+        for level, level_widths in enumerate(widths[:-1]):
+            # Space of the offsets from a centre to its neighbours.
+            dimensions = 6 if level == 0 and self.color_offsets else 3
+            levels.append(SetAbstraction(dimensions + channels, level_widths))
             channels = level_widths[-1]
         self.levels = nn.ModuleList(levels)
         self.global_level = MLP([3 + channels, *widths[-1]], plain_last=False)
@@ -84,10 +90,13 @@ class PointNet2(nn.Module):
         if not tables:
             tables = group_points(patches.points, self.groupings)
         points, features = patches.points, patches.features
+        if self.color_offsets:
+            points = torch.cat([points, features], dim=-1)
         for level, abstraction in enumerate(self.levels):
             points, features = abstraction(
                 points, features, tables[f"centers_{level}"].long(), tables[f"neighbors_{level}"].long()
             )
+            points = points[..., :3]
         merged = torch.cat([features, points], dim=-1)
         pooled = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1).amax(dim=1)
         if self.patch_scale:
@@ -100,7 +109,7 @@ class SetAbstraction(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int]):
         super().__init__()
-        local = MLP([in_channels + 3, *widths], plain_last=False)
+        local = MLP([in_channels, *widths], plain_last=False)
         self.conv = PointNetConv(local, add_self_loops=False, aggr=NeighborMax())
 
     def forward(self, points: Tensor, features: Tensor, centers: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ def test_scores_are_means_over_patches():
 
 def test_pyg_layer_on_edge_lists_equals_dense_gathering():
     torch.manual_seed(1)
-    level = SetAbstraction(5, [8, 16])
+    level = SetAbstraction(8, [8, 16])
     points, features = torch.randn(3, 40, 3), torch.randn(3, 40, 5, requires_grad=True)
     centers, neighbors = torch.randint(40, (3, 10)), torch.randint(40, (3, 10, 7))
 
