@@ -125,11 +125,13 @@ def main():
         f"six {options.size} x {options.size} views of {options.points:,} points, splat {options.splat}, "
         f"{options.threads} torch threads on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
-    results = {name: in_own_process(name) for name in measures}
-    for name, result in results.items():
+    results = {}
+    for name in measures:
+        result = in_own_process(name)
         if result is None:
             print(f"{name:8} could not run (Open3D: are the Debian packages of this file's docstring installed?)")
             continue
+        results[name] = result
         for job in ("six views", "drawing alone"):
             if job in result:
                 times = result[job]
@@ -141,7 +143,7 @@ def main():
             f"{name:8} peak memory {result['peak']:.0f} MB, of which {result['before']:.0f} MB before the first view; "
             f"{100 * result['covered']:.0f} % of the pixels covered"
         )
-    if all(results.values()):
+    if len(results) == len(measures):
         wall, processor = (
             results["open3d"]["six views"][key] / results["ours"]["six views"][key] for key in ("median", "processor")
         )
