@@ -33,7 +33,7 @@ TOLERANCE: dict[str, tuple[float, float]] = {
 
 
 def build_cloud_demo(
-    folder: str | Path, *, seed: int = 0, contents: int = 18, test_contents: int = 6, points: int = 8000
+    folder: str | Path, *, seed: int = 0, contents: int = 42, test_contents: int = 12, points: int = 8000
 ) -> Path:
     """Build the cloud demo set, or find it whole, and return its manifest.
 
@@ -45,7 +45,8 @@ def build_cloud_demo(
         points: points of a pristine cloud, at least 100.
 
     Returns:
-        The path of manifest.csv: 3 types x 4 levels for each content, as binary PLY in 10-bit voxel units.
+        The path of manifest.csv: 3 types x 2 levels (1 and 3, or 2 and 4) for each content, binary PLY in 10-bit
+        voxel units.
 
     Raises:
         InputError: wrong options, a folder with other files, or no space.
@@ -77,10 +78,11 @@ def _write_content(folder: Path, index: int, split: str, points: int, seed: int)
     variety = color_variety(pristine)
     stimuli = []
     for place, (name, amounts) in enumerate(LADDERS.items()):
-        for level, amount in enumerate(amounts, start=1):
+        # Half a ladder each: at equal cost twice the contents, and it is variety of content that a network lacks first.
+        for level in range(1 + (index // len(kinds) + place) % 2, len(amounts) + 1, 2):
             rng = np.random.default_rng(_seed(seed, index, place, level))
             path = f"{STIMULI}/{content}_{name}_{level}.ply"
-            write_ply(DISTORTIONS[name].function(pristine, amount, rng), folder / path)
+            write_ply(DISTORTIONS[name].function(pristine, amounts[level - 1], rng), folder / path)
             quality = latent_quality(name, level, variety)
             stimuli.append(DemoStimulus(path, reference, content, f"{name}_{level}", split, quality))
     return stimuli

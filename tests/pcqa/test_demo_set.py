@@ -10,16 +10,17 @@ from rankqa_datasets.demo_folder import demo_noise_ceiling
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import check_manifest, read_manifest
 
-SMALL = {"contents": 4, "test_contents": 4, "points": 500}
+SMALL = {"contents": 6, "test_contents": 6, "points": 500}
 
 
 def test_small_set(tmp_path):
     path = build_cloud_demo(tmp_path / "demo", seed=1, **SMALL)
     assert check_manifest(path, low=1, high=5, decode=read_ply) == []
     stimuli = read_manifest(path).stimuli
-    assert len(stimuli) == 8 * 3 * 4
+    assert len(stimuli) == 12 * 3 * 2
+    assert len({s.recipe for s in stimuli}) == 3 * 4
     assert {s.split for s in stimuli} == {"train", "test"}
-    assert len({s.content for s in stimuli}) == 8
+    assert len({s.content for s in stimuli}) == 12
     for stimulus in stimuli:
         assert stimulus.reference is not None
         cloud, reference = read_ply(stimulus.path), read_ply(stimulus.reference)
