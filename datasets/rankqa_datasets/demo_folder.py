@@ -79,7 +79,7 @@ def build_demo_folder(
         _write_json(folder / MARKER, identity | {"complete": False})
         stimuli = write_stimuli(folder)
         quality = np.array([stimulus.quality for stimulus in stimuli])
-        ratings = simulate_ratings(quality, seed=options["seed"])
+        ratings = simulate_ratings(quality, num_raters=30, seed=options["seed"])
         test = np.array([stimulus.split == "test" for stimulus in stimuli])
         ceiling = noise_ceiling(ratings.target[test], quality[test])
         header = ["path", "target", "reference", "content", "target_std", "votes", "recipe", "split"]

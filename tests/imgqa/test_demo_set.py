@@ -24,7 +24,7 @@ def test_small_set(tmp_path):
     assert len(stimuli) == 6 * 4 * 5
     assert {s.split for s in stimuli} == {"train", "test"}
     assert len({s.content for s in stimuli}) == 6
-    assert {s.votes for s in stimuli} == {18}
+    assert {s.votes for s in stimuli} == {30}
     for stimulus in stimuli:
         assert decode(stimulus.path).shape == decode(stimulus.reference).shape == (48, 48, 3)
     assert 0.94 < demo_noise_ceiling(path) < 1
