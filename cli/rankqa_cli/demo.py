@@ -11,8 +11,6 @@ from rankqa_cli.modalities import get_modality
 from rankqa_cli.results import criteria_row, criteria_table, interval_note
 from shared_engine.names import resolve
 
-CEILINGS = {"image": "imgqa.demo_set:image_noise_ceiling", "cloud": "pcqa.demo_set:cloud_noise_ceiling"}
-
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/demo"), show_default=True)
@@ -23,6 +21,8 @@ def demo(out: Path, seed: int) -> None:
     It shows that everything works on this machine; it is no evidence about real quality. An interrupted demo goes on
     where it stopped.
     """
+    from rankqa_datasets.demo_folder import demo_noise_ceiling
+
     started = time.perf_counter()
     rows, results = [], {}
     for modality in DEMO_SETS:
@@ -33,7 +33,7 @@ def demo(out: Path, seed: int) -> None:
         rows += [
             criteria_row(f"{modality}: {name}, baseline", summary) for name, summary in result["baselines"].items()
         ]
-        ceiling = resolve("noise ceiling", modality, CEILINGS)(out / "data" / modality)
+        ceiling = demo_noise_ceiling(manifest)
         rows.append([f"{modality}: noise ceiling", str(test["n"]), str(test["contents"]), f"{ceiling:.3f}", "", "", ""])
     click.echo(criteria_table(rows))
     click.echo(interval_note({modality: result["parts"]["test"] for modality, result in results.items()}))
