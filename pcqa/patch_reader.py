@@ -63,7 +63,8 @@ class PatchReader:
         return picked
 
     def _recipe(self) -> str:
-        return f"patches 1 size={self.options.size} saved={self.options.saved} seed={PATCH_SEED} groupings={self.groupings}"
+        options = self.options
+        return f"patches 1 size={options.size} saved={options.saved} seed={PATCH_SEED} groupings={self.groupings}"
 
     def _cut(self, path: Path) -> dict[str, np.ndarray]:
         cloud = read_cloud(path)

@@ -54,6 +54,7 @@ class DGCNN(nn.Module):
         )
         self.embed = _leaky_mlp([sum(widths), embedding])
         pooled = 2 * embedding + int(patch_scale)
+        self.scale_norm = nn.BatchNorm1d(1, affine=False) if patch_scale else None
         self.head = nn.Sequential(_leaky_mlp([pooled, *head], dropout=dropout), nn.Linear(head[-1], 1))
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -82,8 +83,8 @@ class DGCNN(nn.Module):
             levels.append(features)
         embedded = self.embed(torch.cat(levels, dim=-1).flatten(0, 1)).view(n, p, -1)
         pooled = torch.cat([embedded.amax(dim=1), embedded.mean(dim=1)], dim=1)
-        if self.patch_scale:
-            pooled = torch.cat([pooled, patches.log_scales()], dim=1)
+        if self.scale_norm is not None:
+            pooled = torch.cat([pooled, self.scale_norm(patches.log_scales())], dim=1)
         patch_scores = self.head(pooled).view(patches.batch_size, patches.num_patches)
         return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
 

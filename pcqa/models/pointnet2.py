@@ -10,6 +10,8 @@ from pcqa.models.graph_layers import MLP, NeighborMax, PointNetConv, neighbor_ed
 from pcqa.models.grouping import group_points, make_groupings
 from pcqa.models.patch_input import PatchInput, read_patches
 
+POOLINGS = {"max": torch.amax, "mean": torch.mean}
+
 
 class PointNet2(nn.Module):
     """Scores a cloud as the mean score of its patches.
@@ -18,7 +20,9 @@ class PointNet2(nn.Module):
     published widths (1.47 M parameters on coordinates alone). Ours: the head gives one score; `patch_scale` appends the
     logarithm of the patch's radius relative to the cloud's to the global feature, because patches are normalised to the
     unit sphere and would otherwise hide their density, which is what down-sampling changes; `color_offsets` treats the
-    colours of the first level as coordinates are treated, since noise shows in differences between neighbours.
+    colours of the first level as coordinates are treated, since noise shows in differences between neighbours. Offsets
+    are divided by the radius of their level (as PointNeXt does): without that, colours drown them and small
+    displacements are learned very slowly.
 
     Scores do not depend on the order of the points in a patch except through `group_points`: with the same centres and
     neighbours they are equal up to rounding.
@@ -26,6 +30,7 @@ class PointNet2(nn.Module):
     Args:
         use_colors: Read colours beside coordinates (3 more channels).
         patch_scale: Append the logarithm of the patch's relative radius to the global feature.
+        pooling: How the patch's feature follows from those of its centres: their maximum, as published, or their mean.
         color_offsets: Give the first level, beside the neighbours' colours, their difference from the centre's.
         counts: Centres of each level.
         radii: Radius of each level, in units of the patch's radius.
@@ -41,6 +46,7 @@ class PointNet2(nn.Module):
         use_colors: bool = True,
         patch_scale: bool = True,
         color_offsets: bool = True,
+        pooling: str = "max",
         counts: Sequence[int] = (512, 128),
         radii: Sequence[float] = (0.2, 0.4),
         neighbors: Sequence[int] = (32, 64),
@@ -54,18 +60,22 @@ class PointNet2(nn.Module):
             raise ValueError(
                 f"widths needs {len(self.groupings)} levels and the global one, got {len(widths)} lists: {widths}"
             )
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling is one of {', '.join(POOLINGS)}, got {pooling!r}")
         self.use_colors = use_colors
         self.patch_scale = patch_scale
+        self.pooling = pooling
         self.color_offsets = use_colors and color_offsets
         channels = 3 if use_colors else 0
         levels = []
-        for level, level_widths in enumerate(widths[:-1]):
-            # Space of the offsets from a centre to its neighbours.
-            dimensions = 6 if level == 0 and self.color_offsets else 3
-            levels.append(SetAbstraction(dimensions + channels, level_widths))
+        for level, (grouping, level_widths) in enumerate(zip(self.groupings, widths[:-1], strict=True)):
+            # Dimensions of the offsets from a centre to its neighbours.
+            offsets = 6 if level == 0 and self.color_offsets else 3
+            levels.append(SetAbstraction(offsets + channels, level_widths, grouping.radius))
             channels = level_widths[-1]
         self.levels = nn.ModuleList(levels)
         self.global_level = MLP([3 + channels, *widths[-1]], plain_last=False)
+        self.scale_norm = nn.BatchNorm1d(1, affine=False) if patch_scale else None
         self.head = MLP([widths[-1][-1] + int(patch_scale), *head, 1], dropout=dropout)
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -98,27 +108,31 @@ class PointNet2(nn.Module):
             )
             points = points[..., :3]
         merged = torch.cat([features, points], dim=-1)
-        pooled = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1).amax(dim=1)
-        if self.patch_scale:
-            pooled = torch.cat([pooled, patches.log_scales()], dim=1)
+        features = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1)
+        pooled = POOLINGS[self.pooling](features, dim=1)
+        if self.scale_norm is not None:
+            pooled = torch.cat([pooled, self.scale_norm(patches.log_scales())], dim=1)
         return self.head(pooled).squeeze(1)
 
 
 class SetAbstraction(nn.Module):
     """One level of PointNet++: a small network on every neighbourhood, then the maximum over it."""
 
-    def __init__(self, in_channels: int, widths: Sequence[int]):
+    def __init__(self, in_channels: int, widths: Sequence[int], radius: float):
         super().__init__()
+        self.radius = radius
         local = MLP([in_channels, *widths], plain_last=False)
         self.conv = PointNetConv(local, add_self_loops=False, aggr=NeighborMax())
 
     def forward(self, points: Tensor, features: Tensor, centers: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, p, 3), (n, p, c), (n, m), (n, m, k) -> centre points (n, m, 3), features (n, m, c')."""
+        """(n, p, d), (n, p, c), (n, m), (n, m, k) -> centre points (n, m, d), features (n, m, c'); d is 3 or more."""
         n, p, _ = points.shape
         center_points = torch.take_along_dim(points, centers[..., None], dim=1)
+        unit = torch.cat([points[..., :3] / self.radius, points[..., 3:]], dim=-1)
+        unit_centers = torch.take_along_dim(unit, centers[..., None], dim=1)
         pooled = self.conv(
             (features.flatten(0, 1), None),
-            (points.flatten(0, 1), center_points.flatten(0, 1)),
+            (unit.flatten(0, 1), unit_centers.flatten(0, 1)),
             neighbor_edges(neighbors, p),
         )
         return center_points, pooled.view(n, centers.shape[1], -1)

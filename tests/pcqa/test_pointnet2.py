@@ -58,14 +58,14 @@ def test_scores_are_means_over_patches():
 
 def test_pyg_layer_on_edge_lists_equals_dense_gathering():
     torch.manual_seed(1)
-    level = SetAbstraction(8, [8, 16])
+    level = SetAbstraction(8, [8, 16], 0.5)
     points, features = torch.randn(3, 40, 3), torch.randn(3, 40, 5, requires_grad=True)
     centers, neighbors = torch.randint(40, (3, 10)), torch.randint(40, (3, 10, 7))
 
     center_points, pooled = level(points, features, centers, neighbors)
 
     rows = torch.arange(3)[:, None, None]
-    offsets = points[rows, neighbors] - center_points[:, :, None]
+    offsets = (points[rows, neighbors] - center_points[:, :, None]) / 0.5
     edges = torch.cat([features[rows, neighbors], offsets], dim=-1)
     dense = level.conv.local_nn(edges.flatten(0, 2)).view(3, 10, 7, -1).amax(dim=2)
     torch.testing.assert_close(pooled, dense, atol=1e-5, rtol=1e-5)
@@ -114,7 +114,14 @@ def test_order_of_points_does_not_matter_where_balls_hold_everything_and_the_sta
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"use_colors": False}, {"patch_scale": False}, {"use_colors": False, "patch_scale": False}]
+    "options",
+    [
+        {},
+        {"use_colors": False},
+        {"pooling": "mean"},
+        {"patch_scale": False},
+        {"use_colors": False, "patch_scale": False},
+    ],
 )
 def test_gradient_reaches_every_parameter(options):
     model = small_model(**options, dropout=0.0)
@@ -154,6 +161,8 @@ def test_bad_batches_and_options_are_named():
         model({name: tensor[0] for name, tensor in patches().items()})
     with pytest.raises(ValueError, match="widths needs 2 levels and the global one, got 2 lists"):
         small_model(widths=[[8], [8]])
+    with pytest.raises(ValueError, match="pooling is one of max, mean, got 'sum'"):
+        small_model(pooling="sum")
     with pytest.raises(InputError, match="one value a level each, got 1, 2 and 2"):
         small_model(counts=[16])
     with pytest.raises(InputError, match="level 0 takes 16 centres from 8 points"):
