@@ -74,7 +74,7 @@ class DGCNN(nn.Module):
                 f"patches of {p} points cannot have {self.neighbors} neighbours each: lower model.options.neighbors"
             )
         graph_space = patches.points
-        features = torch.cat([graph_space, patches.features], dim=-1)
+        features = torch.cat([graph_space, patches.colors], dim=-1)
         levels = []
         for conv in self.convs:
             table, _ = knn(graph_space, graph_space, self.neighbors)

@@ -11,7 +11,7 @@ class PatchInput:
     """Patches of all clouds laid one after the other."""
 
     points: Tensor  # (B * K, P, 3)
-    features: Tensor  # (B * K, P, 3) colours in [-1, 1], or no channel at all
+    colors: Tensor  # (B * K, P, 3) colours in [-1, 1], or no channel at all
     scales: Tensor | None  # (B * K,) radius of a patch relative to its cloud
     batch_size: int
     num_patches: int
@@ -37,6 +37,6 @@ def read_patches(batch: dict[str, Tensor], *, use_colors: bool, use_scales: bool
     for name in wanted[: 1 + use_colors]:
         if batch[name].dim() != 4 or batch[name].shape != (*points.shape[:3], 3):
             raise ValueError(f"{name} must be (B, K, P, 3), got {tuple(batch[name].shape)}")
-    features = 2 * batch["colors"] - 1 if use_colors else points[..., :0]
+    colors = 2 * batch["colors"] - 1 if use_colors else points[..., :0]
     scales = batch["scales"].flatten() if use_scales else None
-    return PatchInput(points.flatten(0, 1), features.flatten(0, 1), scales, points.shape[0], points.shape[1])
+    return PatchInput(points.flatten(0, 1), colors.flatten(0, 1), scales, points.shape[0], points.shape[1])

@@ -10,19 +10,19 @@ from pcqa.models.graph_layers import MLP, NeighborMax, PointNetConv, neighbor_ed
 from pcqa.models.grouping import group_points, make_groupings
 from pcqa.models.patch_input import PatchInput, read_patches
 
-POOLINGS = {"max": torch.amax, "mean": torch.mean}
-
 
 class PointNet2(nn.Module):
     """Scores a cloud as the mean score of its patches.
 
     Architecture: Qi et al., "PointNet++", 2017, classification network with single-scale grouping; the defaults are the
-    published widths (1.47 M parameters on coordinates alone). Ours: the head gives one score; `patch_scale` appends the
-    logarithm of the patch's radius relative to the cloud's to the global feature, because patches are normalised to the
-    unit sphere and would otherwise hide their density, which is what down-sampling changes; `color_offsets` treats the
-    colours of the first level as coordinates are treated, since noise shows in differences between neighbours. Offsets
-    are divided by the radius of their level (as PointNeXt does): without that, colours drown them and small
-    displacements are learned very slowly.
+    published widths (1.47 M parameters on coordinates alone). Ours, beside the head with one score:
+
+    - `patch_scale` appends the logarithm of the patch's radius relative to the cloud's to the global feature. Patches
+      are normalised to the unit sphere, which hides their density, and that is what down-sampling changes.
+    - Colours enter as coordinates do: as differences between a neighbour and its centre. Distortions show in
+      differences; the colours themselves tell contents apart and are learned by heart where contents are few.
+    - Offsets are divided by the radius of their level (as PointNeXt does). Otherwise colours drown them, and small
+      displacements are learned very slowly.
 
     Scores do not depend on the order of the points in a patch except through `group_points`: with the same centres and
     neighbours they are equal up to rounding.
@@ -30,8 +30,6 @@ class PointNet2(nn.Module):
     Args:
         use_colors: Read colours beside coordinates (3 more channels).
         patch_scale: Append the logarithm of the patch's relative radius to the global feature.
-        pooling: How the patch's feature follows from those of its centres: their maximum, as published, or their mean.
-        color_offsets: Give the first level, beside the neighbours' colours, their difference from the centre's.
         counts: Centres of each level.
         radii: Radius of each level, in units of the patch's radius.
         neighbors: Neighbours of each centre at each level.
@@ -45,8 +43,6 @@ class PointNet2(nn.Module):
         *,
         use_colors: bool = True,
         patch_scale: bool = True,
-        color_offsets: bool = True,
-        pooling: str = "max",
         counts: Sequence[int] = (512, 128),
         radii: Sequence[float] = (0.2, 0.4),
         neighbors: Sequence[int] = (32, 64),
@@ -60,18 +56,12 @@ class PointNet2(nn.Module):
             raise ValueError(
                 f"widths needs {len(self.groupings)} levels and the global one, got {len(widths)} lists: {widths}"
             )
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling is one of {', '.join(POOLINGS)}, got {pooling!r}")
         self.use_colors = use_colors
         self.patch_scale = patch_scale
-        self.pooling = pooling
-        self.color_offsets = use_colors and color_offsets
         channels = 3 if use_colors else 0
         levels = []
-        for level, (grouping, level_widths) in enumerate(zip(self.groupings, widths[:-1], strict=True)):
-            # Dimensions of the offsets from a centre to its neighbours.
-            offsets = 6 if level == 0 and self.color_offsets else 3
-            levels.append(SetAbstraction(offsets + channels, level_widths, grouping.radius))
+        for grouping, level_widths in zip(self.groupings, widths[:-1], strict=True):
+            levels.append(SetAbstraction(3 + channels, level_widths, grouping.radius))
             channels = level_widths[-1]
         self.levels = nn.ModuleList(levels)
         self.global_level = MLP([3 + channels, *widths[-1]], plain_last=False)
@@ -99,9 +89,8 @@ class PointNet2(nn.Module):
         }
         if not tables:
             tables = group_points(patches.points, self.groupings)
-        points, features = patches.points, patches.features
-        if self.color_offsets:
-            points = torch.cat([points, features], dim=-1)
+        # Colours are coordinates of the first level, not features, so that it sees their differences alone.
+        points, features = torch.cat([patches.points, patches.colors], dim=-1), patches.points[..., :0]
         for level, abstraction in enumerate(self.levels):
             points, features = abstraction(
                 points, features, tables[f"centers_{level}"].long(), tables[f"neighbors_{level}"].long()
@@ -109,7 +98,7 @@ class PointNet2(nn.Module):
             points = points[..., :3]
         merged = torch.cat([features, points], dim=-1)
         features = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1)
-        pooled = POOLINGS[self.pooling](features, dim=1)
+        pooled = features.amax(dim=1)
         if self.scale_norm is not None:
             pooled = torch.cat([pooled, self.scale_norm(patches.log_scales())], dim=1)
         return self.head(pooled).squeeze(1)
