@@ -14,8 +14,8 @@ def naive_cdf(kernel: str, u: torch.Tensor) -> torch.Tensor:
     if kernel == "box":
         return ((1 + u) / 2).clamp(0, 1)
     if kernel == "triangle":
-        low, high = (1 + u.clamp(-1, 0)) ** 2 / 2, 1 - (1 - u.clamp(0, 1)) ** 2 / 2
-        return torch.where(u < 0, low, high)
+        # Without clamp: what its gradient is at the bound, and so at tied scores, depends on the release of torch.
+        return torch.where(u.abs() < 1, 0.5 + u - u * u.abs() / 2, (u > 0).to(u.dtype))
     return torch.sigmoid(u)
 
 
