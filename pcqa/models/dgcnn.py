@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from pcqa.models.graph_layers import MLP, EdgeConv, NeighborMax, neighbor_edges
+from pcqa.models.graph_layers import MLP, EdgeLayer, neighbor_edges
 from pcqa.models.patch_input import read_patches
 from pcqa.ops.knn import knn
 
@@ -48,10 +48,7 @@ class DGCNN(nn.Module):
         self.patch_scale = patch_scale
         self.neighbors = neighbors
         channels = [6 if use_colors else 3, *widths]
-        self.convs = nn.ModuleList(
-            EdgeConv(_leaky_mlp([2 * before, after]), aggr=NeighborMax())  # pyright: ignore[reportArgumentType]
-            for before, after in pairwise(channels)
-        )
+        self.convs = nn.ModuleList(EdgeLayer(_leaky_mlp([2 * before, after])) for before, after in pairwise(channels))
         self.embed = _leaky_mlp([sum(widths), embedding])
         pooled = 2 * embedding + int(patch_scale)
         self.scale_norm = nn.BatchNorm1d(1, affine=False) if patch_scale else None

@@ -4,6 +4,7 @@ PyG's own neighbour search wants pyg-lib, which package indexes do not carry, so
 """
 
 import warnings
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -12,9 +13,31 @@ from torch import Tensor
 with warnings.catch_warnings():
     # PyG compiles classes with `torch.jit.script` while it is imported, which torch announces as deprecated.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=Warning)
-    from torch_geometric.nn import MLP, Aggregation, EdgeConv, PointNetConv
+    from torch_geometric.nn import MLP, Aggregation, EdgeConv, MessagePassing, PointNetConv
 
-__all__ = ["MLP", "EdgeConv", "NeighborMax", "PointNetConv", "neighbor_edges"]
+__all__ = ["MLP", "EdgeLayer", "NeighborMax", "PointLayer", "neighbor_edges"]
+
+
+class PointLayer(PointNetConv):
+    """PyG's `PointNetConv` on a neighbour table: a network on every (feature, offset), then the maximum."""
+
+    def __init__(self, network: MLP) -> None:
+        super().__init__(network, add_self_loops=False, aggr=NeighborMax())
+
+    def propagate(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Tensor:
+        """As in PyG. For classes without their own, PyG writes a module to the temporary folder and leaves it there."""
+        return MessagePassing.propagate(self, edge_index, size, **kwargs)
+
+
+class EdgeLayer(EdgeConv):
+    """PyG's `EdgeConv` on a neighbour table: a network on every (feature, difference), then the maximum."""
+
+    def __init__(self, network: MLP) -> None:
+        super().__init__(network, aggr=NeighborMax())  # pyright: ignore[reportArgumentType]
+
+    def propagate(self, edge_index: Any, size: Any = None, **kwargs: Any) -> Tensor:
+        """See `PointLayer.propagate`."""
+        return MessagePassing.propagate(self, edge_index, size, **kwargs)
 
 
 class NeighborMax(Aggregation):

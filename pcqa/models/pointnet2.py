@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pcqa.models.graph_layers import MLP, NeighborMax, PointNetConv, neighbor_edges
+from pcqa.models.graph_layers import MLP, PointLayer, neighbor_edges
 from pcqa.models.grouping import group_points, make_groupings
 from pcqa.models.patch_input import PatchInput, read_patches
 
@@ -111,7 +111,7 @@ class SetAbstraction(nn.Module):
         super().__init__()
         self.radius = radius
         local = MLP([in_channels, *widths], plain_last=False)
-        self.conv = PointNetConv(local, add_self_loops=False, aggr=NeighborMax())
+        self.conv = PointLayer(local)
 
     def forward(self, points: Tensor, features: Tensor, centers: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
         """(n, p, d), (n, p, c), (n, m), (n, m, k) -> centre points (n, m, d), features (n, m, c'); d is 3 or more."""

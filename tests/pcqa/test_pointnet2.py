@@ -1,3 +1,5 @@
+import tempfile
+
 import pytest
 import torch
 
@@ -84,6 +86,12 @@ def test_neighbor_max_equals_pygs_max():
     torch.testing.assert_close(ours, MaxAggregation()(messages, edges[1], dim_size=8))
     with pytest.raises(ValueError, match="40 edges do not divide evenly among 7 targets"):
         NeighborMax()(messages, edges[1], dim_size=7)
+
+
+def test_layers_leave_no_file_in_the_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    small_model()(patches())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_precomputed_tables_give_the_same_scores():
