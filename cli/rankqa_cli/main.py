@@ -1,6 +1,7 @@
 """The entry point: commands are imported when they are called, so that `--help` imports no torch."""
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -67,4 +68,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    # Before torch is imported: its threads otherwise spin at every barrier, and one other busy process on the machine
+    # makes training ten times slower (benchmarks/RESULTS.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     cli()
