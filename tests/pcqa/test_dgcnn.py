@@ -1,7 +1,8 @@
 import pytest
 import torch
+from scipy.spatial import KDTree
 
-from pcqa.models.dgcnn import DGCNN
+from pcqa.models.dgcnn import DGCNN, nearest_features
 from pcqa.models.graph_layers import neighbor_edges
 
 SMALL = {"neighbors": 6, "widths": [8, 16], "embedding": 24, "head": [16, 8]}
@@ -38,6 +39,13 @@ def test_first_layer_equals_a_naive_loop():
     for i in range(len(points)):
         edges = torch.stack([torch.cat([points[i], points[j] - points[i]]) for j in table[i]])
         torch.testing.assert_close(ours[i], conv.nn(edges).amax(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_nearest_features_are_those_of_a_kd_tree():
+    features = torch.randn(2, 40, 9, generator=torch.Generator().manual_seed(0)) + 5
+    table = nearest_features(features, 4)
+    for patch, found in zip(features, table, strict=True):
+        assert found.tolist() == KDTree(patch.double()).query(patch.double(), k=4)[1].tolist()
 
 
 def test_scores_are_means_over_patches_in_any_order_of_points():
