@@ -10,20 +10,23 @@ from shared_losses import SpearmanLoss, spearman_loss
 KERNELS = ("box", "triangle", "logistic")
 
 
-def naive_cdf(kernel: str, u: torch.Tensor) -> torch.Tensor:
+def naive_odd(kernel: str, u: torch.Tensor) -> torch.Tensor:
+    """K(u) - 1/2. The half is left out because adding it would round away tiny u, and the reference must be the exact
+    side.
+    """
     if kernel == "box":
-        return ((1 + u) / 2).clamp(0, 1)
+        return (u / 2).clamp(-0.5, 0.5)
     if kernel == "triangle":
         # Without clamp: what its gradient is at the bound, and so at tied scores, depends on the release of torch.
-        return torch.where(u.abs() < 1, 0.5 + u - u * u.abs() / 2, (u > 0).to(u.dtype))
-    return torch.sigmoid(u)
+        return torch.where(u.abs() < 1, u - u * u.abs() / 2, u.sign() / 2)
+    return torch.tanh(u / 2) / 2
 
 
 def naive_loss(x, y, *, kernel, tau, normalizer="soft", rows="all", batch=None):
     """The definition: all pairs, autograd, float64."""
     count = len(x)
     batch = count if batch is None or rows == "all" else batch
-    r = 0.5 + naive_cdf(kernel, (x[:, None] - x[None]) / tau).sum(1) - (count + 1) / 2
+    r = naive_odd(kernel, (x[:, None] - x[None]) / tau).sum(1)
     t = torch.as_tensor(stats.rankdata(y.numpy())) - (count + 1) / 2
     if normalizer == "soft":
         r, t = r[:batch], t[:batch]
@@ -83,7 +86,7 @@ def problems(draw):
     y = draw(st.lists(st.integers(0, 6), min_size=count, max_size=count).filter(lambda v: len(set(v)) > 1))
     scale = draw(st.sampled_from([1.0, 1e-30, 1e30, 0.37]))
     dtype = draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]))
-    outlier = draw(st.sampled_from([1.0, 1e6]))
+    outlier = draw(st.sampled_from([1.0, 1e5]))
     x = torch.tensor(x, dtype=torch.float64)
     x[0] = x[0] * outlier
     x = (x * scale).to(dtype)
@@ -122,7 +125,8 @@ def test_fast_path_equals_all_pairs(problem, kernel, normalizer, rows):
     expected_gradient = gradient[:batch].clamp(-limit, limit)
     # Where the exact gradient is zero, both sides hold rounding noise: terms of the size of 1 / tau, or of one over the
     # spread of the scores where the kernel covers them all, cancel.
-    noise = 1e-12 * len(x) / tau + 1e-13 / float(x.double().max() - x.double().min())
+    noise = 1e-12 * len(x) / tau + 1e-13 / float(x.detach().double().max() - x.detach().double().min())
+    noise += torch.finfo(x.dtype).tiny  # below it a dtype has fewer digits
     assert torch.allclose(scores.grad.double(), expected_gradient, rtol=2 * own, atol=own * min(size, limit) + noise)
 
 
