@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric  # noqa: TID253 -- this file trains; nothing light imports it
-from shared_losses.objective import Objective
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -27,6 +26,7 @@ from shared_engine.predict import predict
 from shared_engine.run_folder import RunFolder, write_csv
 from shared_engine.seeding import seed_torch
 from shared_engine.stimuli import Batch, EpochBatches, StimulusDataset, training_loader
+from shared_losses.objective import Objective
 
 
 @dataclass
