@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from rankqa_cli.data import DEMO_SETS
-from rankqa_cli.modalities import get_modality
+from rankqa_cli.modalities import get_modality, read_run
 from rankqa_cli.results import criteria_row, criteria_table, interval_note
-from shared_engine.names import resolve
+from shared_engine.names import UsageProblem, resolve
 
 
 @click.command()
@@ -51,6 +51,8 @@ def _train_or_continue(modality: str, manifest: Path, out: Path, seed: int) -> d
     own = {"modality": modality, "seed": seed, "data": {"manifest": str(manifest)}}
     config = resolve_config(kind.config_type, [read_recipe(f"demo-{modality}", kind.recipes), own])
     folder = RunFolder(out / modality)
+    if folder.config.exists() and read_run(folder.path)[1] != config:
+        raise UsageProblem(f"{folder.path} holds a demo of another seed or version; remove it or give another --out")
     if folder.result.exists():
         click.echo(f"{folder.path} is finished; remove it to train again", err=True)
         return read_json(folder.result)

@@ -4,6 +4,9 @@ import json
 import shutil
 
 import pytest
+from click.testing import CliRunner
+
+from rankqa_cli.main import cli
 
 
 @pytest.fixture
@@ -199,3 +202,26 @@ def test_unwritable_run_folder(fails, copy, tmp_path):
     (tmp_path / "file").write_text("in the way")
     command = spoil(copy, lambda lines: lines)[:-2]
     assert "cannot make the run folder" in fails(1, *command, "--out", tmp_path / "file" / "run")
+
+
+def test_demo_of_another_seed_is_not_passed_off_as_this_one(fails, tmp_path, monkeypatch):
+    from rankqa_cli import demo
+
+    monkeypatch.setattr(demo, "DEMO_SETS", {"image": f"{__name__}:fake_demo_set"})
+    recipe = [
+        "train",
+        "image",
+        "--data",
+        tmp_path / "demo/data/image/manifest.csv",
+        "--recipe",
+        "demo-image",
+        "--dry-run",
+    ]
+    (tmp_path / "demo" / "image").mkdir(parents=True)
+    config = CliRunner().invoke(cli, [str(part) for part in recipe]).stdout
+    (tmp_path / "demo" / "image" / "config.json").write_text(config)
+    assert "another seed" in fails(2, "demo", "--out", tmp_path / "demo", "--seed", 1)
+
+
+def fake_demo_set(folder):
+    return folder / "manifest.csv"
