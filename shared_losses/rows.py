@@ -1,4 +1,4 @@
-"""The checks that every loss makes on its input, in one place and in one pass."""
+"""The rows that a loss works on: checked in one place and in one pass, and joined with the bank's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from shared_losses.gradient_scale import scale_gradient
 
 LARGEST = 1e100  # beyond this, squares overflow float64
 
@@ -56,8 +58,8 @@ def collect_rows(
         raise ValueError(f"{given} came without {missing}; pass both or neither")
     named = {"scores": scores, "targets": targets}
     if bank_scores is not None and bank_targets is not None:
-        _check_vector("bank_scores", bank_scores)
-        _check_vector("bank_targets", bank_targets, like=("bank_scores", bank_scores))
+        check_vector("bank_scores", bank_scores)
+        check_vector("bank_targets", bank_targets, like=("bank_scores", bank_scores))
         if bank_scores.device != scores.device:
             raise ValueError(f"bank_scores are on {bank_scores.device}, scores on {scores.device}; move one of them")
         if bank_scores.shape[0] > 0:
@@ -72,12 +74,49 @@ def collect_rows(
 
 def check_batch(scores: Tensor, targets: Tensor, target_std: Tensor | None = None) -> None:
     """Raises TypeError or ValueError unless these are floating vectors of one length and device, at least one row."""
-    _check_vector("scores", scores)
-    _check_vector("targets", targets, like=("scores", scores))
+    check_vector("scores", scores)
+    check_vector("targets", targets, like=("scores", scores))
     if scores.shape[0] == 0:
         raise ValueError("scores and targets are empty; a loss needs at least one row")
     if target_std is not None:
-        _check_vector("target_std", target_std, like=("scores", scores))
+        check_vector("target_std", target_std, like=("scores", scores))
+
+
+def check_matrix(name: str, value: Tensor, num_columns: int | None = None, *, like: tuple[str, Tensor]) -> None:
+    """Raises TypeError or ValueError unless `value` is a finite floating matrix with the rows and device of `like`."""
+    other_name, other = like
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a floating tensor, got {type(value).__name__}")
+    if not value.is_floating_point():
+        raise TypeError(f"{name} must be floating, got {value.dtype}; convert with .float()")
+    columns = "K" if num_columns is None else num_columns
+    fits = value.ndim == 2 and value.shape[0] == other.shape[0] and value.shape[1] == (num_columns or value.shape[1])
+    if not fits or value.shape[1] == 0:
+        raise ValueError(f"{name} must have shape ({other.shape[0]}, {columns}), got {tuple(value.shape)}")
+    if value.device != other.device:
+        raise ValueError(f"{name} are on {value.device}, {other_name} on {other.device}; move one of them")
+    check_finite(name, value)
+
+
+def joined_scores(rows: Rows, *, rescale: bool) -> Tensor:
+    """Batch scores, their gradient times N / B if `rescale`, then bank scores; float64, shape (N,)."""
+    factor = rows.num_rows / rows.num_batch if rescale else 1.0
+    return torch.cat([scale_gradient(rows.scores, factor, torch.float64), rows.bank_scores.double()])
+
+
+def centred(values: Tensor) -> Tensor:
+    """Values less their mean."""
+    return values - values.mean()
+
+
+def loss_dtype(scores: Tensor) -> torch.dtype:
+    """The type of a loss value: float64 for float64 scores, else float32."""
+    return torch.promote_types(scores.dtype, torch.float32)
+
+
+def without_correlation(scores: Tensor) -> Tensor:
+    """Returns the loss of rows that have no correlation: 1, with a zero gradient to `scores`."""
+    return (scores * 0).sum(dtype=loss_dtype(scores)) + 1
 
 
 def check_finite(name: str, values: Tensor) -> None:
@@ -86,7 +125,8 @@ def check_finite(name: str, values: Tensor) -> None:
         _finite_extremes({name: values.detach()})
 
 
-def _check_vector(name: str, value: Tensor, like: tuple[str, Tensor] | None = None) -> None:
+def check_vector(name: str, value: Tensor, like: tuple[str, Tensor] | None = None) -> None:
+    """Raises TypeError or ValueError unless `value` is a floating vector, of the length and device of `like`."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a floating tensor, got {type(value).__name__}")
     if not value.is_floating_point():

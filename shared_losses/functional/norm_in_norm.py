@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from shared_losses.autocast import without_autocast
-from shared_losses.functional.plcc import centred, joined_scores
-from shared_losses.rows import collect_rows
+from shared_losses.rows import centred, collect_rows, joined_scores, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 _EPS = 1e-8
@@ -80,4 +79,4 @@ def norm_in_norm_loss(
     if not rows.varied:
         # The derivative of the norm is of the order 1 / eps there, or undefined.
         loss = loss.detach() + (scores * 0).sum()
-    return loss.to(torch.promote_types(scores.dtype, torch.float32))
+    return loss.to(loss_dtype(scores))

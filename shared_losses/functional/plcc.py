@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from shared_losses.autocast import without_autocast
-from shared_losses.functional.spearman import without_correlation
-from shared_losses.gradient_scale import scale_gradient
-from shared_losses.rows import Rows, collect_rows
+from shared_losses.rows import centred, collect_rows, joined_scores, loss_dtype, without_correlation
 from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
 
 
@@ -48,15 +43,4 @@ def plcc_loss(
     # Scale does not matter: dividing by the largest deviation, as a constant, keeps tiny scores from underflow.
     x, y = x / x.detach().abs().max(), y / y.abs().max()
     rho = (x @ y) / (x.norm() * y.norm())
-    return (1 - rho).to(torch.promote_types(scores.dtype, torch.float32))
-
-
-def joined_scores(rows: Rows, *, rescale: bool) -> Tensor:
-    """Batch scores, their gradient times N / B if `rescale`, then bank scores; float64, shape (N,)."""
-    factor = rows.num_rows / rows.num_batch if rescale else 1.0
-    return torch.cat([scale_gradient(rows.scores, factor, torch.float64), rows.bank_scores.double()])
-
-
-def centred(values: Tensor) -> Tensor:
-    """Values less their mean."""
-    return values - values.mean()
+    return (1 - rho).to(loss_dtype(scores))

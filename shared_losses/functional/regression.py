@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shared_losses.autocast import without_autocast
 from shared_losses.gradient_scale import scale_gradient
-from shared_losses.rows import collect_rows
+from shared_losses.rows import collect_rows, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
@@ -44,7 +44,7 @@ def mse_loss(
         ValueError: If shapes, devices, values or options are not valid, or `scale` is None and all targets are equal.
     """
     error = _standardised_error(scores, targets, bank_scores, bank_targets, target_std, location, scale)
-    return error.square().mean().to(torch.promote_types(scores.dtype, torch.float32))
+    return error.square().mean().to(loss_dtype(scores))
 
 
 @without_autocast
@@ -77,7 +77,7 @@ def mae_loss(
         ValueError: If shapes, devices, values or options are not valid, or `scale` is None and all targets are equal.
     """
     error = _standardised_error(scores, targets, bank_scores, bank_targets, target_std, location, scale)
-    return error.abs().mean().to(torch.promote_types(scores.dtype, torch.float32))
+    return error.abs().mean().to(loss_dtype(scores))
 
 
 def _standardised_error(

@@ -10,10 +10,10 @@ from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import check_bandwidth, solve_tau
-from shared_losses.functional.spearman import check_choice
 from shared_losses.gradient_scale import saturate
 from shared_losses.kernels import KERNELS
-from shared_losses.rows import collect_rows
+from shared_losses.options import check_choice
+from shared_losses.rows import collect_rows, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number
 from shared_losses.sorting import sort_values
 
@@ -50,7 +50,7 @@ def soft_rank(
     check_bandwidth(window, tau)
     checked = collect_rows(scores, scores, bank_scores, bank_scores)
     if not checked.varied:
-        return (scores * 0).to(torch.promote_types(scores.dtype, torch.float32)) + (checked.num_rows + 1) / 2
+        return (scores * 0).to(loss_dtype(scores)) + (checked.num_rows + 1) / 2
     return _SoftRank.apply(scores, checked.targets, kernel, window, tau)  # pyright: ignore[reportReturnType]
 
 
@@ -65,7 +65,7 @@ class _SoftRank(torch.autograd.Function):
         place = torch.empty_like(order).scatter_(0, order, torch.arange(count, device=order.device))
         ctx.operator, ctx.place, ctx.dtype = operator, place[: scores.shape[0]], scores.dtype
         ranks = operator.centred_ranks()[ctx.place] + (count + 1) / 2
-        return ranks.to(torch.promote_types(scores.dtype, torch.float32))
+        return ranks.to(loss_dtype(scores))
 
     @staticmethod
     @once_differentiable

@@ -13,7 +13,8 @@ from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import check_bandwidth, solve_tau
 from shared_losses.gradient_scale import saturate
 from shared_losses.kernels import KERNELS
-from shared_losses.rows import collect_rows
+from shared_losses.options import check_choice
+from shared_losses.rows import collect_rows, loss_dtype, without_correlation
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 from shared_losses.sorting import midrank, sort_values
 
@@ -79,17 +80,6 @@ def spearman_loss(
     return _SpearmanLoss.apply(scores, checked.bank_scores, checked.targets, options)  # pyright: ignore[reportReturnType]
 
 
-def without_correlation(scores: Tensor) -> Tensor:
-    """Returns the loss of rows that have no correlation: 1, with a zero gradient to `scores`."""
-    return (scores * 0).sum(dtype=torch.promote_types(scores.dtype, torch.float32)) + 1
-
-
-def check_choice(name: str, value: str, choices: Any) -> None:
-    """Raises ValueError, listing the choices, unless `value` is one of them."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-
-
 @dataclass(frozen=True)
 class _Options:
     kernel: str
@@ -108,7 +98,7 @@ class _SpearmanLoss(torch.autograd.Function):
         rho, gradient = _correlate(scores, bank_scores, targets, options, ctx.needs_input_grad[0])
         ctx.dtype = scores.dtype
         ctx.save_for_backward(gradient)
-        return (1 - rho).to(torch.promote_types(scores.dtype, torch.float32))
+        return (1 - rho).to(loss_dtype(scores))
 
     @staticmethod
     @once_differentiable
