@@ -1,6 +1,7 @@
 """Differentiable quality losses with a score bank. Needs PyTorch and nothing else."""
 
 from shared_losses.distributed import GatheredRows, gather_rows
+from shared_losses.expected_rank import expected_midrank
 from shared_losses.functional import (
     mae_loss,
     mse_loss,
@@ -27,6 +28,7 @@ __all__ = [
     "SpearmanLoss",
     "Term",
     "describe_losses",
+    "expected_midrank",
     "gather_rows",
     "mae_loss",
     "midrank",

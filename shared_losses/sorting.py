@@ -34,11 +34,21 @@ def midrank(values: BatchFloats) -> BatchFloats:
     Returns:
         Ranks in the order of `values`. They are multiples of 1/2 and exact.
     """
-    ordered, order = sort_values(values.detach())
-    _, group, sizes = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
-    last = sizes.cumsum(0)
-    mean_rank = last - (sizes - 1).double() / 2
-    return torch.empty_like(ordered, dtype=torch.float64).scatter_(0, order, mean_rank[group])
+    return doubled_midrank(values.detach()).double().div_(2)
+
+
+def doubled_midrank(values: BatchFloats) -> BatchInts:
+    """Twice the average ranks: whole numbers from 2 to 2N, so that int32 holds them in half the memory."""
+    ordered, order = sort_values(values)
+    count = ordered.shape[0]
+    ends = ordered[1:] != ordered[:-1]  # where a group of ties ends
+    if bool(ends.all()):
+        ranks = torch.arange(2, 2 * count + 2, 2, dtype=torch.int32, device=order.device)
+    else:
+        last = torch.cat([ends.nonzero()[:, 0], order.new_tensor([count - 1])])
+        first = torch.cat([order.new_zeros(1), last[:-1] + 1])
+        ranks = (first + last + 2).int().repeat_interleave(last - first + 1)
+    return torch.empty_like(ranks).scatter_(0, order, ranks)
 
 
 def _flip_negative(bits: Tensor) -> Tensor:

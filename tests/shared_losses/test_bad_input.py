@@ -80,7 +80,7 @@ def test_the_loss_keeps_the_graph_and_leaves_its_input_alone(name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"kernel": "bix"}, "kernel must be one of 'box', 'triangle', 'logistic'; got 'bix'"),
+        ({"kernel": "bix"}, "kernel must be one of 'box', 'triangle', 'laplace', 'logistic', 'normal'; got 'bix'"),
         ({"normalizer": "hard"}, "normalizer must be one of"),
         ({"rows": "bank"}, "rows must be one of"),
         ({"window": 0.0}, "window must lie in"),

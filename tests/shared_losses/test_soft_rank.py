@@ -4,9 +4,9 @@ import torch
 from scipy import stats
 
 from shared_losses import midrank, soft_rank
-from shared_losses.kernels import LogisticKernel
+from shared_losses.kernels import KERNELS as NAMES
 
-KERNELS = ("box", "triangle", "logistic")
+KERNELS = ("box", "triangle", "laplace", "logistic", "normal")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
@@ -43,15 +43,44 @@ def test_equal_scores_share_the_mean_rank(kernel):
     assert scores.grad.tolist() == [0.0] * 4
 
 
-def test_logistic_chunks_change_nothing(monkeypatch):
-    x = torch.randn(50, generator=torch.Generator().manual_seed(3), dtype=torch.float64).requires_grad_()
-    weights = torch.linspace(0, 1, 50, dtype=torch.float64)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("scale", [{"tau": 0.8}, {"nearest": 3}])
+def test_dense_path_is_the_same_and_can_be_differentiated_twice(kernel, scale):
+    x = torch.randn(10, generator=torch.Generator().manual_seed(4), dtype=torch.float64).requires_grad_()
+    bank = torch.linspace(-2, 2, 15, dtype=torch.float64)
+    weights = torch.linspace(0, 1, 10, dtype=torch.float64)
 
-    def run():
-        ranks = soft_rank(x, kernel="logistic")
+    def run(path):
+        ranks = soft_rank(x, bank_scores=bank, kernel=kernel, path=path, **scale)
+        return ranks, *torch.autograd.grad(ranks @ weights, x, create_graph=path == "dense")
+
+    for fast, dense in zip(run("auto"), run("dense"), strict=True):
+        torch.testing.assert_close(fast, dense, rtol=1e-12, atol=1e-12)
+    if "tau" in scale:  # else the derivative of the frozen coordinates is meant, which differences do not see
+        assert torch.autograd.gradgradcheck(
+            lambda s: soft_rank(s, bank_scores=bank, kernel=kernel, path="dense", **scale).square(), x
+        )
+
+
+@pytest.mark.parametrize("kernel", ["logistic", "normal"])
+def test_chunks_and_cells_change_nothing(monkeypatch, kernel):
+    x = torch.randn(300, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x[:40] = x[40:80].round()
+    x[90] = 1e9
+    x.requires_grad_()
+    weights = torch.linspace(0, 1, 300, dtype=torch.float64)
+
+    def run(**options):
+        ranks = soft_rank(x, kernel=kernel, **options)
         return ranks, *torch.autograd.grad(ranks @ weights, x)
 
-    whole = run()
-    monkeypatch.setattr(LogisticKernel, "chunk_elements", 130)
-    for chunked, expected in zip(run(), whole, strict=True):
-        torch.testing.assert_close(chunked, expected, rtol=1e-13, atol=1e-13)
+    for options in ({}, {"tau": 1e-6}, {"tau": 0.01}, {"tau": 3.0}, {"tau": 1e8}, {"nearest": 7}):
+        monkeypatch.undo()
+        expected = run(**options)
+        monkeypatch.setattr(NAMES[kernel], "chunk_elements", 1300)
+        for chunked, whole in zip(run(**options), expected, strict=True):
+            torch.testing.assert_close(chunked, whole, rtol=1e-13, atol=1e-13)
+        monkeypatch.setattr(NAMES[kernel], "pairwise_rows", 100)
+        for cells, whole in zip(run(**options), expected, strict=True):
+            size = whole.abs().max().item()
+            torch.testing.assert_close(cells, whole, rtol=0, atol=1e-11 * size)

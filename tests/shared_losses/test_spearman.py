@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from shared_losses import SpearmanLoss, spearman_loss
+from shared_losses.kernels import KERNELS as KERNEL_TYPES
 
-KERNELS = ("box", "triangle", "logistic")
+KERNELS = ("box", "triangle", "laplace", "logistic", "normal")
 
 
 def naive_odd(kernel: str, u: torch.Tensor) -> torch.Tensor:
@@ -19,6 +20,12 @@ def naive_odd(kernel: str, u: torch.Tensor) -> torch.Tensor:
     if kernel == "triangle":
         # Without clamp: what its gradient is at the bound, and so at tied scores, depends on the release of torch.
         return torch.where(u.abs() < 1, u - u * u.abs() / 2, u.sign() / 2)
+    if kernel == "laplace":
+        # By branch: the derivative at u = 0 is 1/2 from either.
+        below = torch.expm1(torch.where(u < 0, u, 0)) / 2
+        return torch.where(u < 0, below, -torch.expm1(-torch.where(u < 0, 0, u)) / 2)
+    if kernel == "normal":
+        return torch.erf(u / 2**0.5) / 2
     return torch.tanh(u / 2) / 2
 
 
@@ -74,6 +81,10 @@ def test_gradcheck(kernel, normalizer, rows):
     bank = {"bank_scores": torch.linspace(-1, 1, 7).double(), "bank_targets": torch.arange(7).double()}
     options = {"kernel": kernel, "tau": 0.7, "normalizer": normalizer, "rows": rows, "rescale": False}
     assert torch.autograd.gradcheck(lambda s: spearman_loss(s, y, **bank, **options), x)
+    dense = {"path": "dense", **options}
+    torch.testing.assert_close(spearman_loss(x, y, **bank, **dense), spearman_loss(x, y, **bank, **options))
+    assert torch.autograd.gradcheck(lambda s: spearman_loss(s, y, **bank, **dense), x)
+    assert torch.autograd.gradgradcheck(lambda s: spearman_loss(s, y, **bank, **dense), x)
 
 
 @st.composite
@@ -85,9 +96,11 @@ def problems(draw):
     x = draw(st.lists(score, min_size=count, max_size=count).filter(lambda v: len(set(v)) > 1))
     y = draw(st.lists(st.integers(0, 6), min_size=count, max_size=count).filter(lambda v: len(set(v)) > 1))
     scale = draw(st.sampled_from([1.0, 1e-30, 1e30, 0.37]))
-    dtype = draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]))
+    dtype = draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16]))
     outlier = draw(st.sampled_from([1.0, 1e5]))
     x = torch.tensor(x, dtype=torch.float64)
+    if dtype == torch.float16:
+        scale, outlier = min(max(scale, 1e-3), 1.0), 1.0  # its range
     x[0] = x[0] * outlier
     x = (x * scale).to(dtype)
     # Off the grid of scores, where the box gradient jumps.
@@ -103,6 +116,18 @@ def on_an_edge(x, tau):
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(problems(), st.sampled_from(KERNELS), st.sampled_from(["soft", "constant"]), st.sampled_from(["all", "batch"]))
 def test_fast_path_equals_all_pairs(problem, kernel, normalizer, rows):
+    check_against_all_pairs(problem, kernel, normalizer, rows)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(problems(), st.sampled_from(["logistic", "normal"]), st.sampled_from(["soft", "constant"]))
+def test_cells_equal_all_pairs(problem, kernel, normalizer):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KERNEL_TYPES[kernel], "pairwise_rows", 0)
+        check_against_all_pairs(problem, kernel, normalizer, "all")
+
+
+def check_against_all_pairs(problem, kernel, normalizer, rows):
     x, y, batch, tau = problem
     if x.unique().numel() < 2 or on_an_edge(x.double(), tau):
         return
