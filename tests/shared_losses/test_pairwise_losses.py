@@ -1,4 +1,4 @@
-"""RankNet, the hinges and Kendall: losses over pairs, with what they share."""
+"""Losses over pairs, with what they share; those by normal probabilities also in test_preference_losses.py."""
 
 import math
 from functools import partial
@@ -7,9 +7,11 @@ import pytest
 import torch
 from scipy import stats
 
+from shared_losses.functional.fidelity import fidelity_loss
 from shared_losses.functional.kendall import kendall_loss
 from shared_losses.functional.pairwise_hinge import pairwise_hinge_loss
 from shared_losses.functional.ranknet import ranknet_loss
+from shared_losses.functional.thurstone import thurstone_loss
 from shared_losses.pairs import collect_pairs, pair_factor
 from shared_losses.rows import collect_rows
 
@@ -21,11 +23,14 @@ LOSSES = {
     "mm_pcqa_margin": partial(pairwise_hinge_loss, form="mm_pcqa", margin=True),
     "ranknet": ranknet_loss,
     "ranknet_weighted": partial(ranknet_loss, sigma=2, weight_by_gap=True),
+    "unique": fidelity_loss,
+    "liqe": partial(fidelity_loss, form="liqe"),
+    "thurstone": thurstone_loss,
     "kendall": kendall_loss,
     "kendall_tau": partial(kendall_loss, tau=0.3),
     "kendall_batch": partial(kendall_loss, pairs="batch"),
 }
-MEANS = ["ranknet", "ranknet_weighted"]  # plain means over all pairs
+MEANS = ["ranknet", "ranknet_weighted", "unique", "liqe", "thurstone"]  # plain means over all pairs
 
 
 def data(count=30, dtype=torch.float64):
