@@ -6,8 +6,9 @@ Published recipe (smehdia/NTIRE2021-IQA-MACS, ranking_model/train.py): 2,000,000
 N(0, 2), half U(-10, 10), 80 % for training; targets are ascending midranks; mean absolute error; Adam at 1e-3, times
 0.1 every 30 of 100 epochs, batches of 1024: 156,000 steps. Kept here: data, targets, error, optimiser. Changed, to
 train on one core in a quarter of an hour: fresh sequences at every step in place of epochs (nothing can be overfitted,
-so there is no split; the error is of other sequences), batches of 256, a warm-up and a cosine to zero over --steps. Standardised scores have spread 1, less than the training
-data; the shipped weights err by 0.173 ranks on the published mix, 0.218 on N(0, 1) and 0.369 on N(0, 0.3).
+so there is no split; the error is of other sequences), batches of 256, a warm-up and a cosine to zero over --steps.
+Standardised scores have spread 1, less than the training data; the shipped weights err by 0.173 ranks on the published
+mix, 0.218 on N(0, 1) and 0.369 on N(0, 0.3).
 """
 
 import argparse

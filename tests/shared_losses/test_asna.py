@@ -36,11 +36,9 @@ def naive_ranks(values):
         )
         layer += 1
         if normalised:
-            norm = {
-                part: weights[f"layers.{layer}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
-            }
-            maps = (maps - norm["running_mean"][:, None]) / np.sqrt(norm["running_var"][:, None] + 1e-3)
-            maps = maps * norm["weight"][:, None] + norm["bias"][:, None]
+            parts = ("running_mean", "running_var", "weight", "bias")
+            mean, variance, slope, shift = (weights[f"layers.{layer}.{part}"][:, None] for part in parts)
+            maps = (maps - mean) / np.sqrt(variance + 1e-3) * slope + shift
             layer += 1
         maps = np.where(maps > 0, maps, weights[f"layers.{layer}.slope"] * maps)
         layer += 1
@@ -131,11 +129,10 @@ def test_sixteen_rows_are_ranked(batch, bank):
         asna_loss(x[:batch], y[:batch], **stored)
 
 
-@pytest.mark.parametrize("scale", [0, 1e-30, 1e30, 1e100])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("scale", [0, 1e-30, 1e30, 1e99])
 def test_degenerate_scores_are_finite(scale, dtype):
-    if scale == 1e100 and dtype == torch.float32:
-        pytest.skip("beyond float32")
+    scale = min(scale, 1e37) if dtype == torch.float32 else scale
     x, y = data()
     scores = (x * scale).to(dtype).requires_grad_()
     value = asna_loss(scores, y.to(dtype), mse_weight=0.5)
