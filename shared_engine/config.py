@@ -51,11 +51,19 @@ class BankConfig(Frozen):
 
     kind: Literal["table", "fifo"] = "table"
     capacity: int | None = Field(default=None, ge=1)
+    max_age: int | None = Field(default=None, ge=1)
+    """Leave out rows pushed more than this many optimiser steps ago."""
+    warmup: float | None = Field(default=None, gt=0, le=1)
+    """Fill at which terms that use the bank reach their full weight; before, it grows in proportion to the fill."""
+    align: bool = False
+    """Move stored scores by the drift that the stimuli of the batch show (a table only)."""
 
     @model_validator(mode="after")
     def _check_capacity(self) -> "BankConfig":
         if (self.kind == "fifo") != (self.capacity is not None):
             raise ValueError("bank.capacity goes with kind = 'fifo', and a fifo bank needs it")
+        if self.align and self.kind == "fifo":
+            raise ValueError("bank.align needs kind = 'table': a fifo does not know which stimuli come again")
         return self
 
 

@@ -127,7 +127,8 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
 
 def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, float]:
     batch = training.fabric.to_device(batch)
-    scores = training.model(batch)["scores"]
+    outputs = dict(training.model(batch))
+    scores = outputs.pop("scores")
     if not torch.isfinite(scores).all():
         raise InputError(
             f"scores are no longer finite in epoch {training.progress.epoch}: training diverged; "
@@ -135,7 +136,7 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
         )
     # The loss core works in float64 whatever the precision of the network.
     total, terms = training.objective(
-        scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"]
+        scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"], outputs=outputs
     )
     training.fabric.backward(total * share)
     return {"loss": float(total.detach())} | {f"loss_{name}": float(value) for name, value in terms.items()}
@@ -170,10 +171,7 @@ def _follow(training: Training) -> dict[str, float | None]:
             progress.test_max_srocc = max(
                 value, progress.test_max_srocc if progress.test_max_srocc is not None else -1.0
             )
-    bank = training.objective.bank
-    if bank is not None:
-        row["bank_fill"] = float(bank.fill)
-    return row
+    return row | training.objective.bank_fill
 
 
 def _scores(training: Training, part: str) -> np.ndarray:

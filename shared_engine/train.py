@@ -135,7 +135,9 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
         bank = ScoreBank(config.bank.capacity or len(targets), config.bank.kind)
     try:
         terms = [Term(name=t.name, weight=t.weight, use_bank=t.bank, options=t.options) for t in config.terms]
-        return Objective(terms, bank, target_location=float(targets.mean()), target_scale=float(targets.std()))
+        kept = {} if config.bank is None else config.bank.model_dump(include={"max_age", "warmup", "align"})
+        location, scale = float(targets.mean()), float(targets.std())
+        return Objective(terms, bank, target_location=location, target_scale=scale, **kept)
     except (TypeError, ValueError) as error:
         raise UsageProblem(str(error)) from None
 

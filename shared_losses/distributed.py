@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.rows import check_batch
+from shared_losses.rows import check_batch, check_vector
 from shared_losses.shapes import BatchFloats, BatchInts
 
 
@@ -21,6 +21,8 @@ class GatheredRows:
     targets: Tensor
     ids: Tensor | None
     target_std: Tensor
+    score_std: Tensor
+    databases: Tensor
     own: slice
     world_size: int
 
@@ -33,11 +35,13 @@ def gather_rows(
     *,
     ids: BatchInts | None = None,
     target_std: BatchFloats | None = None,
+    score_std: BatchFloats | None = None,
+    databases: BatchInts | None = None,
 ) -> GatheredRows:
     """Gathers the batch of every process; the batches may differ in length.
 
     Every process must call it at the same point, all with `ids` or all without. Without an initialised process group
-    it returns the rows given. `target_std` is NaN where unknown.
+    it returns the rows given. `target_std` and `score_std` are NaN where not given, `databases` 0.
 
     Values are not checked: a process that raised alone would leave the others waiting in the exchange.
 
@@ -46,14 +50,19 @@ def gather_rows(
         ValueError: If shapes or devices disagree, or some processes pass ids and others none.
     """
     check_batch(scores, targets, target_std)
-    if ids is not None and ids.shape != scores.shape:
-        raise ValueError(
-            f"ids and scores must have one length, got shapes {tuple(ids.shape)} and {tuple(scores.shape)}"
-        )
-    std = torch.full_like(targets, torch.nan) if target_std is None else target_std
+    if score_std is not None:
+        check_vector("score_std", score_std, like=("scores", scores))
+    for name, column in (("ids", ids), ("databases", databases)):
+        if column is not None and column.shape != scores.shape:
+            raise ValueError(
+                f"{name} and scores must have one length, got shapes {tuple(column.shape)} and {tuple(scores.shape)}"
+            )
+    target_std = torch.full_like(targets, torch.nan) if target_std is None else target_std.detach()
+    score_std = torch.full_like(scores, torch.nan) if score_std is None else score_std.detach()
+    databases = torch.zeros_like(scores, dtype=torch.int64) if databases is None else databases
     if not (dist.is_available() and dist.is_initialized()):
         own = slice(0, scores.shape[0])
-        return GatheredRows(scores.detach(), targets.detach(), ids, std.detach(), own, 1)
+        return GatheredRows(scores.detach(), targets.detach(), ids, target_std, score_std, databases, own, 1)
     device, world_size = scores.device, dist.get_world_size()
     own_size = torch.tensor([scores.shape[0], ids is not None], device=device)
     sizes = torch.empty(2 * world_size, dtype=own_size.dtype, device=device)
@@ -62,20 +71,25 @@ def gather_rows(
     if len(set(with_ids)) > 1:
         raise ValueError(f"ids must be passed on all processes or none; passed by rank: {[bool(x) for x in with_ids]}")
     # One exchange: float64 holds every score, every target and every id below 2^53 exactly. Short batches are padded.
-    padded = torch.zeros(4, max(lengths), dtype=torch.float64, device=device)
-    columns = (scores, targets, std, torch.zeros_like(targets) if ids is None else ids)
+    columns = (scores, targets, target_std, score_std, databases, torch.zeros_like(databases) if ids is None else ids)
+    padded = torch.zeros(len(columns), max(lengths), dtype=torch.float64, device=device)
     for row, column in zip(padded, columns, strict=True):
         row[: scores.shape[0]] = column.detach()
-    blocks = torch.empty(4 * world_size, max(lengths), dtype=torch.float64, device=device)
+    blocks = torch.empty(len(columns) * world_size, max(lengths), dtype=torch.float64, device=device)
     dist.all_gather_into_tensor(blocks, padded)
-    parts = [block[:, :length] for block, length in zip(blocks.view(world_size, 4, -1), lengths, strict=True)]
-    all_scores, all_targets, all_std, all_ids = torch.cat(parts, dim=1)
+    blocks = blocks.view(world_size, len(columns), -1)
+    parts = [block[:, :length] for block, length in zip(blocks, lengths, strict=True)]
+    every = zip(torch.cat(parts, dim=1), columns, strict=True)
+    all_scores, all_targets, all_std, all_score_std, all_databases, all_ids = [x.to(like.dtype) for x, like in every]
     begin = sum(lengths[: dist.get_rank()])
+    own = slice(begin, begin + scores.shape[0])
     return GatheredRows(
-        all_scores.to(scores.dtype),
-        all_targets.to(targets.dtype),
-        None if ids is None else all_ids.to(ids.dtype),
-        all_std.to(std.dtype),
-        slice(begin, begin + scores.shape[0]),
+        all_scores,
+        all_targets,
+        None if ids is None else all_ids,
+        all_std,
+        all_score_std,
+        all_databases,
+        own,
         world_size,
     )

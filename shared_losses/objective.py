@@ -16,8 +16,8 @@ from shared_losses.autocast import without_autocast
 from shared_losses.distributed import GatheredRows, gather_rows
 from shared_losses.functional import mae_loss, mse_loss, norm_in_norm_loss, plcc_loss, spearman_loss
 from shared_losses.gradient_scale import scale_gradient
-from shared_losses.rows import check_finite
-from shared_losses.score_bank import ScoreBank
+from shared_losses.rows import check_finite, loss_dtype
+from shared_losses.score_bank import BankRows, ScoreBank
 from shared_losses.shapes import BatchFloats, BatchInts, Number, ScalarFloat
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -28,7 +28,23 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "mae": mae_loss,
 }
 
-_SHARED = {"scores", "targets", "bank_scores", "bank_targets", "target_std"}
+# What a loss gets with the rows, for as long as it asks for it; everything else in its signature is an option. The
+# values are a small example with which options are tried.
+_ROWS = {
+    "scores": torch.linspace(0, 1, 16),
+    "targets": torch.linspace(0, 1, 16),
+    "target_std": torch.ones(16),
+    "bank_scores": None,
+    "bank_targets": None,
+    "bank_target_std": None,
+    "bank_score_std": None,
+    "score_std": torch.ones(16),
+    "score_distribution": torch.full((16, 5), 0.2),
+    "target_distribution": torch.full((16, 5), 0.2),
+    "anchor_embeddings": torch.ones(16, 2),
+    "positive_embeddings": torch.ones(16, 2),
+    "negative_embeddings": torch.ones(16, 1, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -49,36 +65,47 @@ class Term:
 
 
 class Objective(nn.Module):
-    """Weighted sum of named losses over the batches of all processes, with one score bank.
+    """Weighted sum of named losses over the batches of all processes, with a score bank for each database.
 
     Each process takes the exact gradient for its own rows; rows of the other processes in this step count as bank
     rows for every term, stored rows for the terms that ask for them, less the stale rows of items in this step. The
     gradients are scaled such that their mean over processes, as DistributedDataParallel takes it, is that of one
     process with the joined batch, whether or not the batches are of one length.
 
-    Several calls may precede one `push` (gradient accumulation): their rows are stored together, each id once, with
-    its latest score. In evaluation mode nothing is remembered, and the bank is read as it stands.
+    Rows of different databases never meet: each database has its own bank and its own value of every term; the values
+    are averaged with the databases' shares of the joined batch.
+
+    Several calls may precede one `push` (gradient accumulation), and an id may come several times (crops): the rows
+    are stored together, each id once, with the mean of its scores. In evaluation mode nothing is remembered, and the
+    banks are read as they stand.
 
     Args:
         terms: The losses to add up, at least one.
-        bank: Where rows are kept; needed if a term has `use_bank`.
+        bank: Where rows are kept; needed if a term has `use_bank`. With several databases one for each, by name.
+        databases: Names of the databases, where rows of several are mixed. Default: the names of the banks.
         target_location: Mean of the training targets, handed to losses that standardise targets.
         target_scale: Standard deviation of the training targets, likewise.
         max_age: Leave out bank rows older than this many pushes.
+        warmup: Fill of the bank, in (0, 1], from which terms that use it have their full weight. Before, the weight
+            grows in proportion to the fill, this batch included.
+        align: Move stored scores by the drift that the items of this batch show (`ScoreBank.view`).
 
     Raises:
         ValueError: If a loss or option is unknown (with the closest match), an option value or weight is not valid,
-            or a term wants a bank and none is given.
+            a term wants a bank and none is given, or the banks' names are not those of the databases.
     """
 
     def __init__(
         self,
         terms: Sequence[Term],
-        bank: ScoreBank | None = None,
+        bank: ScoreBank | Mapping[str, ScoreBank] | None = None,
         *,
+        databases: Sequence[str] | None = None,
         target_location: Number | None = None,
         target_scale: Number | None = None,
         max_age: int | None = None,
+        warmup: Number | None = None,
+        align: bool = False,
     ) -> None:
         super().__init__()
         if not terms:
@@ -86,11 +113,24 @@ class Objective(nn.Module):
         standard = {"location": target_location, "scale": target_scale}
         self.terms = dict(zip(_labels(terms), terms, strict=True))
         self.options = {label: _checked_options(term, standard) for label, term in self.terms.items()}
+        banks = dict(bank) if isinstance(bank, Mapping) else {} if bank is None else {"": bank}
+        self.databases = tuple(databases or (banks if isinstance(bank, Mapping) else ()))
+        if banks and tuple(banks) != (self.databases or ("",)):
+            raise ValueError(
+                "each database has its own bank: pass banks by name for"
+                f" {', '.join(self.databases)}, got {', '.join(map(repr, banks))}"
+            )
         asking = [label for label, term in self.terms.items() if term.use_bank]
-        if asking and bank is None:
+        if asking and not banks:
             raise ValueError(f"terms {', '.join(asking)} use the bank, but the objective has none; pass a ScoreBank")
-        self.bank = bank
-        self.max_age = max_age
+        if warmup is not None and not 0 < warmup <= 1:
+            raise ValueError(f"warmup must lie in (0, 1] (fill of the bank), got {warmup}")
+        if max_age is not None and max_age < 1:
+            raise ValueError(f"max_age must be at least 1, got {max_age}")
+        if align and any(one.kind != "table" for one in banks.values()):
+            raise ValueError("align needs a table bank: a fifo does not know which items come again")
+        self.banks = nn.ModuleList(banks.values())
+        self.max_age, self.warmup, self.align = max_age, warmup, align
         self._remembered: list[GatheredRows] = []
 
     @without_autocast
@@ -101,67 +141,168 @@ class Objective(nn.Module):
         *,
         ids: BatchInts | None = None,
         target_std: BatchFloats | None = None,
+        databases: BatchInts | None = None,
+        outputs: Mapping[str, Tensor] | None = None,
     ) -> tuple[ScalarFloat, dict[str, Tensor]]:
         """Computes the sum and its terms for one batch.
 
         Args:
             scores: Model outputs of this process, higher is better.
             targets: Their targets.
-            ids: Their item ids; needed with a table bank.
+            ids: Their item ids, within their database; needed with a table bank.
             target_std: Spread of the opinions behind the targets, NaN where unknown.
+            databases: Index of each row's database in `self.databases`; needed where there are names.
+            outputs: What else the model gives or the data hold, one row an item, for the losses that name it:
+                `score_std`, `score_distribution`, `target_distribution`, `anchor_embeddings`, ...
 
         Returns:
             The weighted sum, and each term's own detached value, unweighted, by name (a second term of a name is
-            called name_2).
+            called name_2); with several databases also "name/database" for those in the joined batch.
 
         Raises:
             TypeError: If a tensor is missing or not floating.
-            ValueError: If shapes, devices, ids or values are not valid, as in the losses and `ScoreBank.push`.
+            ValueError: If shapes, devices, ids or values are not valid, as in the losses and `ScoreBank.push`; or, in
+                training, if a term has no gradient because the scores were detached.
         """
-        if self.bank is not None and self.bank.kind == "table" and ids is None:
-            raise ValueError(f"a table bank of {self.bank.capacity} slots needs the ids of the batch; got none")
-        rows = gather_rows(scores, targets, ids=ids, target_std=target_std)
-        # On the gathered rows, so that all processes raise together.
-        check_finite("scores", rows.scores)
-        check_finite("targets", rows.targets)
-        before, after = slice(0, rows.own.start), slice(rows.own.stop, None)
-        others = [torch.cat([column[before], column[after]]) for column in (rows.scores, rows.targets)]
-        stored = others
-        if self.bank is not None and any(term.use_bank for term in self.terms.values()):
-            held = self.bank.view(exclude_ids=rows.ids, max_age=self.max_age)
-            stored = [torch.cat([near, far]) for near, far in zip(others, held, strict=False)]
-        share = scores.shape[0] * rows.world_size / rows.scores.shape[0]
-        if share != 1:
-            scores = scale_gradient(scores, share)
-        values = {}
-        for label, term in self.terms.items():
-            bank_scores, bank_targets = stored if term.use_bank else others
-            values[label] = LOSSES[term.name](
-                scores,
-                targets,
-                bank_scores=bank_scores,
-                bank_targets=bank_targets,
-                target_std=target_std,
-                **self.options[label],
-            )
-        if self.training and self.bank is not None:
+        rows = self._gather(scores, targets, ids, target_std, databases, outputs or {})
+        self._check_gathered(rows)
+        given = {"target_std": target_std, **(outputs or {})}
+        used = [0] if not self.databases else rows.databases.unique().tolist()
+        values: dict[str, Tensor] = {}
+        total = torch.zeros((), dtype=torch.float64, device=scores.device)
+        for database in used:
+            share = (rows.databases == database).double().mean().item()
+            parts = self._terms_of(database, rows, scores, targets, given)
+            ramp = self._ramp(database, rows)
+            for label, value in parts.items():
+                self._check_gradient(label, value)
+                weight = self.terms[label].weight * (ramp if self.terms[label].use_bank else 1.0)
+                total = total + weight * share * value
+                values[label] = values.get(label, 0) + share * value.detach()
+                if self.databases:
+                    values[f"{label}/{self.databases[database]}"] = value.detach()
+        if self.training and len(self.banks):
             self._remembered.append(rows)
-        total = torch.stack([term.weight * values[label] for label, term in self.terms.items()]).sum()
-        return total, {label: value.detach() for label, value in values.items()}
+        return total.to(loss_dtype(scores)), values
 
     def push(self) -> None:
         """Stores the rows of all calls since the last push in the bank, as one step. Call it once an optimiser step."""
-        if self.bank is not None and self._remembered:
-            batches, self._remembered = self._remembered, []
-            scores, targets, target_std = (
-                torch.cat([getattr(batch, name) for batch in batches]) for name in ("scores", "targets", "target_std")
-            )
-            ids = [batch.ids for batch in batches if batch.ids is not None]
-            known = torch.cat(ids) if len(ids) == len(batches) else None
+        batches, self._remembered = self._remembered, []
+        for index, bank in enumerate(self._score_banks) if batches else ():
+            ids = [batch.ids for batch in batches]
+            known = None if any(x is None for x in ids) else torch.cat([x for x in ids if x is not None])
+            own = torch.cat([batch.databases for batch in batches]) == index
+            columns = [
+                torch.cat([getattr(batch, name) for batch in batches])[own]
+                for name in ("scores", "targets", "target_std", "score_std")
+            ]
+            if not bool(own.any()):
+                continue
             if known is not None:
-                latest = _last_of_each(known)
-                scores, targets, target_std, known = (x[latest] for x in (scores, targets, target_std, known))
-            self.bank.push(scores, targets, known, target_std=target_std)
+                known, columns = _mean_of_each(known[own], columns)
+            scores, targets, target_std, score_std = columns
+            bank.push(scores, targets, known, target_std=target_std, score_std=score_std)
+
+    def start_phase(self) -> None:
+        """Empties the banks, as where another part of the model starts to train: older scores say nothing there."""
+        self._remembered = []
+        for bank in self._score_banks:
+            bank.clear()
+
+    @property
+    def bank_fill(self) -> dict[str, float]:
+        """Fill of the bank, in [0, 1], as "bank_fill"; with several databases as "bank_fill/database" for each."""
+        names = [f"bank_fill/{name}" for name in self.databases] or ["bank_fill"]
+        return {name: bank.fill for name, bank in zip(names, self._score_banks, strict=False)}
+
+    @property
+    def _score_banks(self) -> list[ScoreBank]:
+        return [bank for bank in self.banks if isinstance(bank, ScoreBank)]
+
+    def _bank(self, database: int) -> ScoreBank | None:
+        return self._score_banks[database] if self.banks else None
+
+    def _gather(
+        self,
+        scores: Tensor,
+        targets: Tensor,
+        ids: Tensor | None,
+        target_std: Tensor | None,
+        databases: Tensor | None,
+        outputs: Mapping[str, Tensor],
+    ) -> GatheredRows:
+        table = next((bank for bank in self._score_banks if bank.kind == "table"), None)
+        if table is not None and ids is None:
+            raise ValueError(f"a table bank of {table.capacity} slots needs the ids of the batch; got none")
+        if bool(self.databases) != (databases is not None):
+            named = ", ".join(self.databases) or "none"
+            raise ValueError(f"the objective's databases are {named}, but the batch came with databases={databases}")
+        return gather_rows(
+            scores, targets, ids=ids, target_std=target_std, score_std=outputs.get("score_std"), databases=databases
+        )
+
+    def _check_gathered(self, rows: GatheredRows) -> None:
+        # On the gathered rows, so that all processes raise together.
+        check_finite("scores", rows.scores)
+        check_finite("targets", rows.targets)
+        low, high = (x.item() for x in rows.databases.aminmax())
+        if not 0 <= low <= high < max(1, len(self.databases)):
+            raise ValueError(f"databases must lie in 0..{len(self.databases) - 1}, got {low}..{high}")
+
+    def _terms_of(
+        self, database: int, rows: GatheredRows, scores: Tensor, targets: Tensor, given: Mapping[str, Tensor | None]
+    ) -> dict[str, Tensor]:
+        """The value of every term for the rows of one database."""
+        inside = rows.databases == database
+        mine = inside[rows.own]
+        if not bool(mine.any()):  # another process has rows of it
+            return {label: (scores * 0).sum(dtype=loss_dtype(scores)) for label in self.terms}
+        others = inside.clone()
+        others[rows.own] = False
+        bank = self._bank(database)
+        near = BankRows(rows.scores[others], rows.targets[others], rows.target_std[others], rows.score_std[others])
+        every = near
+        if bank is not None and any(term.use_bank for term in self.terms.values()):
+            ids = None if rows.ids is None else rows.ids[inside]
+            ids, (now,) = (None, (None,)) if ids is None else _mean_of_each(ids, [rows.scores[inside]])
+            held = bank.view(exclude_ids=ids, max_age=self.max_age, align_scores=now if self.align else None)
+            every = BankRows(*(torch.cat([a, b.to(a.dtype)]) for a, b in zip(near, held, strict=True)))
+        part = mine.sum().item() * rows.world_size / inside.sum().item()
+        own = {name: None if column is None else column[mine] for name, column in given.items()}
+        scores = scores[mine] if part == 1 else scale_gradient(scores[mine], part)
+        return {
+            label: _call(term.name, scores, targets[mine], every if term.use_bank else near, own, self.options[label])
+            for label, term in self.terms.items()
+        }
+
+    def _ramp(self, database: int, rows: GatheredRows) -> float:
+        bank = self._bank(database)
+        if bank is None or self.warmup is None:
+            return 1.0
+        present = (rows.databases == database).sum().item() / bank.capacity
+        return min(1.0, (bank.fill + present) / self.warmup)
+
+    def _check_gradient(self, label: str, value: Tensor) -> None:
+        if self.training and torch.is_grad_enabled() and not value.requires_grad:
+            raise ValueError(
+                f"the loss {label} has no gradient: the scores carry no graph. Pass the model's output itself, neither"
+                " detached nor turned into numbers; for a value alone use torch.no_grad() or objective.eval()"
+            )
+
+
+def _call(
+    name: str, scores: Tensor, targets: Tensor, bank: BankRows, given: Mapping[str, Tensor | None], options: Any
+) -> Tensor:
+    function = LOSSES[name]
+    offered = {
+        **given,
+        "bank_scores": bank.scores,
+        "bank_targets": bank.targets,
+        "bank_target_std": bank.target_std,
+        "bank_score_std": bank.score_std if given.get("score_std") is not None else None,
+    }
+    wanted = inspect.signature(function).parameters
+    return function(scores, targets, **{key: value for key, value in offered.items() if key in wanted}, **options)
 
 
 def describe_losses() -> dict[str, str]:
@@ -181,7 +322,8 @@ def _checked_options(term: Term, standard: Mapping[str, float | None]) -> dict[s
     if not 0 <= term.weight < math.inf:
         raise ValueError(f"the weight of {term.name} must be finite and not negative, got {term.weight}")
     function = LOSSES[term.name]
-    known = [name for name in inspect.signature(function).parameters if name not in _SHARED]
+    wanted = inspect.signature(function).parameters
+    known = [name for name in wanted if name not in _ROWS]
     for option in term.options:
         if option not in known:
             hint = _closest(option, known)
@@ -189,7 +331,7 @@ def _checked_options(term: Term, standard: Mapping[str, float | None]) -> dict[s
     options = {name: value for name, value in standard.items() if name in known and value is not None}
     options.update(term.options)
     try:
-        function(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]), **options)
+        function(**{name: value for name, value in _ROWS.items() if name in wanted}, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"options of {term.name}: {error}") from error
     return options
@@ -200,9 +342,13 @@ def _closest(word: str, known: Any) -> str:
     return f", closest is {match[0]!r}" if match else ""
 
 
-def _last_of_each(ids: Tensor) -> Tensor:
-    """Positions of the last row of each id, ascending."""
-    ordered, order = torch.sort(ids, stable=True)
-    last = torch.ones_like(ordered, dtype=torch.bool)
-    last[:-1] = ordered[1:] != ordered[:-1]
-    return order[last].sort().values
+def _mean_of_each(ids: Tensor, columns: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """The ids, each once, ascending, and the mean of its rows in every column."""
+    unique, place, counts = ids.unique(return_inverse=True, return_counts=True)
+    if len(unique) == len(ids):
+        order = ids.argsort()
+        return unique, [column[order] for column in columns]
+    means = [torch.zeros(len(unique), dtype=torch.float64, device=ids.device) for _ in columns]
+    for mean, column in zip(means, columns, strict=True):
+        mean.index_add_(0, place, column.double()).div_(counts)
+    return unique, [mean.to(column.dtype) for mean, column in zip(means, columns, strict=True)]

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     BatchFloats = Float[Tensor, "n"]
     BatchInts = Int[Tensor, "n"]
     BankFloats = Float[Tensor, "m"]
+    SomeFloats = Float[Tensor, "k"]
     SomeInts = Int[Tensor, "k"]
     ScalarFloat = Float[Tensor, ""]
 else:
-    BatchFloats = BatchInts = BankFloats = SomeInts = ScalarFloat = Tensor
+    BatchFloats = BatchInts = BankFloats = SomeFloats = SomeInts = ScalarFloat = Tensor
 
 Number: TypeAlias = float | int  # settings files write 2 for 2.0

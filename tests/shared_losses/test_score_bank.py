@@ -62,6 +62,38 @@ def test_spread_of_opinions_is_kept_where_known():
     assert bank.view().target_std.nan_to_num(nan=-1).tolist() == [0.5, -1, -1]
 
 
+def test_alignment_undoes_a_drift_that_grows_with_age():
+    generator = torch.Generator().manual_seed(0)
+    quality = torch.randn(200, generator=generator)
+    bank = ScoreBank(200)
+
+    def score(ids, step):  # what the drifting model says at that step
+        return (1 + 0.02 * step) * quality[ids] + 0.1 * step
+
+    for step, ids in enumerate(torch.arange(200).split(20)):
+        bank.push(score(ids, step), quality[ids], ids)
+    again, now = torch.arange(20), 10
+    rows = bank.view(exclude_ids=again, align_scores=score(again, now))
+    present = score(torch.arange(20, 200), now)
+    # To first order: the slope is of the scores at the time, and the model is not linear in it.
+    assert (rows.scores - present).abs().max() < 0.15
+    assert (bank.view(exclude_ids=again).scores - present).abs().max() > 0.9
+    assert torch.equal(rows.targets, quality[20:])
+    few = bank.view(exclude_ids=again[:7], align_scores=score(again[:7], now))
+    assert torch.equal(few.scores, bank.view(exclude_ids=again[:7]).scores)
+
+
+def test_alignment_of_equal_or_extreme_scores_stays_finite():
+    for value in (0.0, 3e38, 1e-45):
+        bank = ScoreBank(20)
+        bank.push(torch.full((20,), value), torch.arange(20.0), torch.arange(20))
+        assert torch.isfinite(bank.view(torch.arange(9), align_scores=torch.full((9,), -value)).scores).all()
+    with pytest.raises(ValueError, match="alignment needs a table and one id a score; got a fifo, 3 ids and 3 scores"):
+        ScoreBank(5, "fifo").view(torch.arange(3), align_scores=torch.zeros(3))
+    with pytest.raises(ValueError, match="got a table, no ids and 3 scores"):
+        ScoreBank(5).view(align_scores=torch.zeros(3))
+
+
 def test_rows_carry_no_gradient_and_are_copies():
     bank = ScoreBank(3)
     scores = T([1.0, 2.0], requires_grad=True)
@@ -93,7 +125,7 @@ def test_state_round_trip_in_mid_epoch_is_bit_equal_and_continues_equal(kind, tm
         step(bank, restored)
         assert same_state(bank, restored)
     for ours, theirs in zip(bank.view(max_age=3), restored.view(max_age=3), strict=True):
-        assert torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize(
