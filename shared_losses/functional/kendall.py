@@ -33,9 +33,9 @@ def kendall_loss(
     As tau falls to 0 it becomes 1 - scipy.stats.kendalltau, ties included; as tau grows t becomes linear in the score
     difference, and order counts less than distance.
 
-    The soft sign is 2 sigmoid(2 (x_i - x_j) / tau) - 1. The program of DiffKendall (arXiv 2307.15317) softens the sign
-    of the product instead, tanh(beta (x_i - x_j) (y_i - y_j) / 2), and takes its plain mean. The denominator and the
-    default of tau are our choice.
+    The soft sign is 2 sigmoid(2 (x_i - x_j) / tau) - 1. The program of DiffKendall (arXiv 2307.15317; the paper was not
+    read) softens the sign of the product instead, tanh(beta (x_i - x_j) (y_i - y_j) / 2), and takes its plain mean.
+    The denominator and the default of tau are our choice.
 
     Args:
         scores: Model outputs, higher is better; any floating dtype.
@@ -47,8 +47,8 @@ def kendall_loss(
             shift and scale.
         tau: Absolute softness in units of the scores, in place of `tau_share`.
         pairs: "all" sums over the pairs of all N rows, in O(N^2) time and bounded memory. "batch" sums over those that
-            hold a batch row, in O(B N) time: for large banks. Its gradient is that of all pairs up to the difference
-            of the two ratios of sums.
+            hold a batch row, in O(B N) time, for banks of many thousands; its gradient is that of all pairs but for
+            the denominator, which is estimated from fewer.
         rescale: Multiply the gradient, not the value, by N / B (all rows / batch rows).
 
     Returns:

@@ -54,8 +54,8 @@ def relative_ranking_loss(
     x, y = joined_scores(rows, rescale=rescale), rows.targets.double()
     by_score = x.detach().argsort(stable=True)
     order = by_score[y[by_score].argsort(stable=True)]
-    lowest, second, last_but_one, highest = order[0], order[1], order[-2], order[-1]
-    width = (x[highest] - x[lowest]).abs()
-    low = (x[lowest] - x[second]).abs() - width + y[highest] - y[second]
-    high = (x[highest] - x[last_but_one]).abs() - width + y[last_but_one] - y[lowest]
+    x, y = x[order], y[order]
+    width = (x[-1] - x[0]).abs()
+    low = (x[0] - x[1]).abs() - width + y[-1] - y[1]
+    high = (x[-1] - x[-2]).abs() - width + y[-2] - y[0]
     return saturate(torch.relu(low) + torch.relu(high), loss_dtype(scores))
