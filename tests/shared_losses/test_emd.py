@@ -128,7 +128,8 @@ def test_a_normal_distribution_stands_in_for_opinions():
 
 
 def test_an_unknown_deviation_splits_the_mass_or_takes_the_default():
-    targets, nan = torch.tensor([2.2, 5.0, 9.0, 0.0, 4.0]).double(), torch.full((5,), math.nan).double()
+    targets = torch.tensor([2.2, 5.0, 9.0, 0.0, 4.0], dtype=torch.float64)
+    nan = torch.full((5,), math.nan).double()
     q = torch.tensor([[0, 4, 1, 0, 0], [0, 0, 0, 0, 5], [0, 0, 0, 0, 5], [5, 0, 0, 0, 0], [0, 0, 0, 5, 0]]).double() / 5
     p = data(5)[2]["score_distribution"]
     expected = emd_loss(targets, targets, score_distribution=p, target_distribution=q).item()
