@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from shared_losses.autocast import without_autocast
 from shared_losses.rows import centred, collect_rows, joined_scores, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
-_EPS = 1e-8
+EPS = 1e-8
+_SMALLEST_ORDER = 0.1  # N^(1 / order) has to stay in range
 
 
 @without_autocast
@@ -43,8 +45,9 @@ def norm_in_norm_loss(
         bank_scores: Scores of other items, taken without gradient; they take part in means, norms and sums.
         bank_targets: Their targets.
         target_std: Part of the signature all losses share; not used here.
-        p: Order of the outer norm, positive and finite.
-        q: Order of the inner norm, positive and finite.
+        p: Order of the outer norm, finite and at least 0.1. Below 1, eps is added to the error, as in the program: it
+            shifts an error of 0 to where the norm has a derivative.
+        q: Order of the inner norm, at least 0.1; may be infinite (the largest deviation).
         alpha: Weights of l0 and l1, not negative, not both 0. The paper's variant is (1, 0.1).
         detach: Take the mean and the norm of the scores as constants in the gradient.
         exponent: Raise the scaled norms to the power p.
@@ -58,25 +61,37 @@ def norm_in_norm_loss(
         TypeError: If a tensor is missing or not floating.
         ValueError: If shapes, devices, values or options are not valid; see `shared_losses.rows.collect_rows`.
     """
-    for name, order in (("p", p), ("q", q)):
-        if not 0 < order < math.inf:
-            raise ValueError(f"{name} must be positive and finite, got {order}")
-    if len(alpha) != 2 or not (min(alpha) >= 0 and 0 < sum(alpha) < math.inf):
-        raise ValueError(f"alpha must be two weights, not negative and not both 0, got {tuple(alpha)}")
+    if not _SMALLEST_ORDER <= p < math.inf:
+        raise ValueError(f"p must be finite and at least {_SMALLEST_ORDER}, got {p}")
+    if not q >= _SMALLEST_ORDER:
+        raise ValueError(f"q must be at least {_SMALLEST_ORDER}, got {q}")
+    check_alpha(alpha)
     rows = collect_rows(scores, targets, bank_scores, bank_targets, target_std)
     x, y = joined_scores(rows, rescale=rescale), rows.targets.double()
     x = x - (x.detach() if detach else x).mean()
-    a = x / (_EPS + torch.linalg.vector_norm(x.detach() if detach else x, ord=q))
+    a = x / (EPS + order_norm(x.detach() if detach else x, q))
     y = centred(y)
-    b = y / (_EPS + torch.linalg.vector_norm(y, ord=q))
+    b = y / (EPS + order_norm(y, q))
     scale = 2 ** max(1.0, 1 / q) * rows.num_rows ** max(0.0, 1 / p - 1 / q)
     loss = a.new_zeros(())
     for weight, error in zip(alpha, (lambda: a - b, lambda: torch.cosine_similarity(a, b, dim=0) * a - b), strict=True):
         if weight > 0:
-            # For p < 1 the program shifts the error off zero, where the norm has no derivative.
-            size = torch.linalg.vector_norm(error() + (_EPS if p < 1 else 0.0), ord=p) / scale
+            size = order_norm(error() + (EPS if p < 1 else 0.0), p) / scale
             loss = loss + weight / sum(alpha) * (size**p if exponent else size)
     if not rows.varied:
         # The derivative of the norm is of the order 1 / eps there, or undefined.
         loss = loss.detach() + (scores * 0).sum()
     return loss.to(loss_dtype(scores))
+
+
+def check_alpha(alpha: Sequence[Number]) -> None:
+    """Raises ValueError unless `alpha` holds the weights of l0 and l1: not negative, not both 0."""
+    if len(alpha) != 2 or not (min(alpha) >= 0 and 0 < sum(alpha) < math.inf):
+        raise ValueError(f"alpha must be two weights, not negative and not both 0, got {tuple(alpha)}")
+
+
+def order_norm(values: Tensor, order: Number) -> Tensor:
+    """Norm of a vector of any positive order, 0 with derivative 0 for a zero vector; powers stay in range."""
+    # A power of two divides without rounding.
+    size = torch.exp2(torch.frexp(values.detach().abs().max())[1].double())
+    return torch.linalg.vector_norm(values / size, ord=order) * size
