@@ -158,14 +158,14 @@ class _CentredRanks(torch.autograd.Function):
             ranks = mean_weight * ((deviation - share) / (1 + share))
         else:
             ranks = deviation - blocks.mean(deviation)
-        ctx.save_for_backward(order, blocks.index, mean_weight + ranks)
+        ctx.save_for_backward(order, blocks.sizes, mean_weight + ranks)
         ctx.strength, ctx.kl = strength, kl
         return torch.empty_like(x).scatter_(0, order, ranks + (mean_weight - (count + 1) / 2))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        order, index, ranks = ctx.saved_tensors
-        blocks = _Blocks.of(index)
+        order, sizes, ranks = ctx.saved_tensors
+        blocks = _Blocks(sizes)
         g = gradients[0][order]
         g = ranks * (g - blocks.mean(ranks * g) / blocks.mean(ranks)) if ctx.kl else g - blocks.mean(g)
         return torch.empty_like(g).scatter_(0, order, g / ctx.strength), None, None
@@ -177,10 +177,6 @@ class _Blocks:
     def __init__(self, sizes: Tensor) -> None:
         self.sizes = sizes
         self.index = torch.repeat_interleave(sizes)
-
-    @classmethod
-    def of(cls, index: Tensor) -> _Blocks:
-        return cls(torch.bincount(index))
 
     def first(self, values: Tensor) -> Tensor:
         return values[self.sizes.cumsum(0) - self.sizes][self.index]
