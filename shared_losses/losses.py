@@ -2,96 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import difflib
+import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from shared_losses.functional import mae_loss, mse_loss, norm_in_norm_loss, plcc_loss, spearman_loss
-from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
+from shared_losses import functional
+from shared_losses.row_inputs import ROW_INPUTS
+from shared_losses.shapes import BatchFloats, ScalarFloat
 
 
-class _OptionsLoss(nn.Module):
+class LossModule(nn.Module):
+    """A loss with its options, which are those of its function; rows are passed on as they come.
+
+    Raises:
+        TypeError: If an option is unknown.
+    """
+
     function: ClassVar[Callable[..., Tensor]]
+
+    def __init_subclass__(cls, function: Callable[..., Tensor], **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.function = staticmethod(function)
+        parameters = inspect.signature(function).parameters.values()
+        options = [parameter for parameter in parameters if parameter.name not in ROW_INPUTS]
+        cls.__signature__ = inspect.Signature(options)  # pyright: ignore[reportAttributeAccessIssue]
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
+        known = list(inspect.signature(type(self)).parameters)
+        for name in options:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f", closest is {close[0]!r}" if close else ""
+                listed = ", ".join(known) or "none"
+                raise TypeError(f"unknown option {name!r} of {type(self).__name__}{hint}; its options are {listed}")
         self.options = options
 
-    def forward(
-        self,
-        scores: BatchFloats,
-        targets: BatchFloats,
-        *,
-        bank_scores: BankFloats | None = None,
-        bank_targets: BankFloats | None = None,
-        target_std: BatchFloats | None = None,
-    ) -> ScalarFloat:
-        bank = {"bank_scores": bank_scores, "bank_targets": bank_targets, "target_std": target_std}
-        return type(self).function(scores, targets, **bank, **self.options)
+    def forward(self, scores: BatchFloats, targets: BatchFloats, **rows: Tensor | None) -> ScalarFloat:
+        return type(self).function(scores, targets, **rows, **self.options)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
-class SpearmanLoss(_OptionsLoss):
+class SpearmanLoss(LossModule, function=functional.spearman_loss):
     """Module form of `shared_losses.functional.spearman_loss`, where the options are described."""
 
-    function = staticmethod(spearman_loss)
 
-    def __init__(
-        self,
-        *,
-        kernel: str = "box",
-        window: Number = 0.1,
-        tau: Number | None = None,
-        normalizer: str = "soft",
-        rows: str = "all",
-        rescale: bool = True,
-    ) -> None:
-        super().__init__(kernel=kernel, window=window, tau=tau, normalizer=normalizer, rows=rows, rescale=rescale)
+class PermutahedronLoss(LossModule, function=functional.permutahedron_loss):
+    """Module form of `shared_losses.functional.permutahedron_loss`, where the options are described."""
 
 
-class PLCCLoss(_OptionsLoss):
-    """Module form of `shared_losses.functional.plcc_loss`."""
-
-    function = staticmethod(plcc_loss)
-
-    def __init__(self, *, rescale: bool = True) -> None:
-        super().__init__(rescale=rescale)
+class BlackboxLoss(LossModule, function=functional.blackbox_loss):
+    """Module form of `shared_losses.functional.blackbox_loss`, where the options are described."""
 
 
-class NormInNormLoss(_OptionsLoss):
+class ASNALoss(LossModule, function=functional.asna_loss):
+    """Module form of `shared_losses.functional.asna_loss`, where the options are described."""
+
+
+class GCCLoss(LossModule, function=functional.gcc_loss):
+    """Module form of `shared_losses.functional.gcc_loss`, where the options are described."""
+
+
+class PLCCLoss(LossModule, function=functional.plcc_loss):
+    """Module form of `shared_losses.functional.plcc_loss`, where the options are described."""
+
+
+class RankPLCCLoss(LossModule, function=functional.rank_plcc_loss):
+    """Module form of `shared_losses.functional.rank_plcc_loss`, where the options are described."""
+
+
+class GiniLoss(LossModule, function=functional.gini_loss):
+    """Module form of `shared_losses.functional.gini_loss`, where the options are described."""
+
+
+class ConcordanceLoss(LossModule, function=functional.concordance_loss):
+    """Module form of `shared_losses.functional.concordance_loss`, where the options are described."""
+
+
+class NormInNormLoss(LossModule, function=functional.norm_in_norm_loss):
     """Module form of `shared_losses.functional.norm_in_norm_loss`, where the options are described."""
 
-    function = staticmethod(norm_in_norm_loss)
 
-    def __init__(
-        self,
-        *,
-        p: Number = 1.0,
-        q: Number = 2.0,
-        alpha: Sequence[Number] = (1.0, 0.0),
-        detach: bool = False,
-        exponent: bool = True,
-        rescale: bool = True,
-    ) -> None:
-        super().__init__(p=p, q=q, alpha=alpha, detach=detach, exponent=exponent, rescale=rescale)
+class NormalizedErrorLoss(LossModule, function=functional.normalized_error_loss):
+    """Module form of `shared_losses.functional.normalized_error_loss`, where the options are described."""
 
 
-class MSELoss(_OptionsLoss):
-    """Module form of `shared_losses.functional.mse_loss`: squared error on standardised targets."""
-
-    function = staticmethod(mse_loss)
-
-    def __init__(self, *, location: Number | None = None, scale: Number | None = None) -> None:
-        super().__init__(location=location, scale=scale)
+class KendallLoss(LossModule, function=functional.kendall_loss):
+    """Module form of `shared_losses.functional.kendall_loss`, where the options are described."""
 
 
-class MAELoss(_OptionsLoss):
-    """Module form of `shared_losses.functional.mae_loss`: absolute error on standardised targets."""
+class PairwiseHingeLoss(LossModule, function=functional.pairwise_hinge_loss):
+    """Module form of `shared_losses.functional.pairwise_hinge_loss`, where the options are described."""
 
-    function = staticmethod(mae_loss)
 
-    def __init__(self, *, location: Number | None = None, scale: Number | None = None) -> None:
-        super().__init__(location=location, scale=scale)
+class RankNetLoss(LossModule, function=functional.ranknet_loss):
+    """Module form of `shared_losses.functional.ranknet_loss`, where the options are described."""
+
+
+class FidelityLoss(LossModule, function=functional.fidelity_loss):
+    """Module form of `shared_losses.functional.fidelity_loss`, where the options are described."""
+
+
+class ThurstoneLoss(LossModule, function=functional.thurstone_loss):
+    """Module form of `shared_losses.functional.thurstone_loss`, where the options are described."""
+
+
+class RelativeRankingLoss(LossModule, function=functional.relative_ranking_loss):
+    """Module form of `shared_losses.functional.relative_ranking_loss`, where the options are described."""
+
+
+class ListNetLoss(LossModule, function=functional.listnet_loss):
+    """Module form of `shared_losses.functional.listnet_loss`, where the options are described."""
+
+
+class ListMLELoss(LossModule, function=functional.listmle_loss):
+    """Module form of `shared_losses.functional.listmle_loss`, where the options are described."""
+
+
+class EMDLoss(LossModule, function=functional.emd_loss):
+    """Module form of `shared_losses.functional.emd_loss`, where the options are described."""
+
+
+class CDFQuantileLoss(LossModule, function=functional.cdf_quantile_loss):
+    """Module form of `shared_losses.functional.cdf_quantile_loss`, where the options are described."""
+
+
+class GaussianNLLLoss(LossModule, function=functional.gaussian_nll_loss):
+    """Module form of `shared_losses.functional.gaussian_nll_loss`, where the options are described."""
+
+
+class MSELoss(LossModule, function=functional.mse_loss):
+    """Module form of `shared_losses.functional.mse_loss`, where the options are described."""
+
+
+class MAELoss(LossModule, function=functional.mae_loss):
+    """Module form of `shared_losses.functional.mae_loss`, where the options are described."""
+
+
+class SmoothL1Loss(LossModule, function=functional.smooth_l1_loss):
+    """Module form of `shared_losses.functional.smooth_l1_loss`, where the options are described."""
+
+
+class LocalManifoldLoss(LossModule, function=functional.local_manifold_loss):
+    """Module form of `shared_losses.functional.local_manifold_loss`, where the options are described."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,37 +14,12 @@ from torch import Tensor, nn
 
 from shared_losses.autocast import without_autocast
 from shared_losses.distributed import GatheredRows, gather_rows
-from shared_losses.functional import mae_loss, mse_loss, norm_in_norm_loss, plcc_loss, spearman_loss
 from shared_losses.gradient_scale import scale_gradient
+from shared_losses.loss_table import LOSSES
+from shared_losses.row_inputs import ROW_INPUTS
 from shared_losses.rows import check_finite, loss_dtype
 from shared_losses.score_bank import BankRows, ScoreBank
 from shared_losses.shapes import BatchFloats, BatchInts, Number, ScalarFloat
-
-LOSSES: dict[str, Callable[..., Tensor]] = {
-    "spearman": spearman_loss,
-    "plcc": plcc_loss,
-    "norm_in_norm": norm_in_norm_loss,
-    "mse": mse_loss,
-    "mae": mae_loss,
-}
-
-# What a loss gets with the rows, for as long as it asks for it; everything else in its signature is an option. The
-# values are a small example with which options are tried.
-_ROWS = {
-    "scores": torch.linspace(0, 1, 16),
-    "targets": torch.linspace(0, 1, 16),
-    "target_std": torch.ones(16),
-    "bank_scores": None,
-    "bank_targets": None,
-    "bank_target_std": None,
-    "bank_score_std": None,
-    "score_std": torch.ones(16),
-    "score_distribution": torch.full((16, 5), 0.2),
-    "target_distribution": torch.full((16, 5), 0.2),
-    "anchor_embeddings": torch.ones(16, 2),
-    "positive_embeddings": torch.ones(16, 2),
-    "negative_embeddings": torch.ones(16, 1, 2),
-}
 
 
 @dataclass(frozen=True)
@@ -305,25 +280,20 @@ def _call(
     return function(scores, targets, **{key: value for key, value in offered.items() if key in wanted}, **options)
 
 
-def describe_losses() -> dict[str, str]:
-    """Returns name and one-line description of every loss."""
-    return {name: (inspect.getdoc(function) or "").split("\n")[0] for name, function in LOSSES.items()}
-
-
 def _labels(terms: Sequence[Term]) -> list[str]:
     names = [term.name for term in terms]
     seen = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [name if nth == 1 else f"{name}_{nth}" for name, nth in zip(names, seen, strict=True)]
 
 
-def _checked_options(term: Term, standard: Mapping[str, float | None]) -> dict[str, Any]:
+def _checked_options(term: Term, standard: Mapping[str, Number | None]) -> dict[str, Any]:
     if term.name not in LOSSES:
         raise ValueError(f"unknown loss {term.name!r}{_closest(term.name, LOSSES)}; the losses are {', '.join(LOSSES)}")
     if not 0 <= term.weight < math.inf:
         raise ValueError(f"the weight of {term.name} must be finite and not negative, got {term.weight}")
     function = LOSSES[term.name]
     wanted = inspect.signature(function).parameters
-    known = [name for name in wanted if name not in _ROWS]
+    known = [name for name in wanted if name not in ROW_INPUTS]
     for option in term.options:
         if option not in known:
             hint = _closest(option, known)
@@ -331,7 +301,7 @@ def _checked_options(term: Term, standard: Mapping[str, float | None]) -> dict[s
     options = {name: value for name, value in standard.items() if name in known and value is not None}
     options.update(term.options)
     try:
-        function(**{name: value for name, value in _ROWS.items() if name in wanted}, **options)
+        function(**{name: value for name, value in ROW_INPUTS.items() if name in wanted}, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"options of {term.name}: {error}") from error
     return options

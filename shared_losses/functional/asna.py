@@ -31,9 +31,9 @@ def asna_loss(
     scale: Number | None = None,
     rescale: bool = True,
 ) -> ScalarFloat:
-    """Lambda mean((x - z)^2) + (1 - lambda) (1 - r^2) + mu mean((R(x) - R(z))^2) over exactly 16 rows.
+    """ASNA's loss: squared error, correlation and the error of a trained ranker, over exactly 16 rows.
 
-    x are the scores, z the standardised targets (targets - location) / scale, r the correlation of x and z, lambda is
+    lambda mean((x - z)^2) + (1 - lambda) (1 - r^2) + mu mean((R(x) - R(z))^2): x are the scores, z the standardised targets (targets - location) / scale, r the correlation of x and z, lambda is
     `mse_weight`, mu `rank_weight`; R, the ranker, is a frozen convolutional network that maps 16 numbers to about their
     ascending ranks 1..16 (`shared_losses.ranker.Ranker`). r^2 does not tell r from -r, and R depends a little on the
     order of the rows. Source: Ayyoubzadeh and Royat, "(ASNA) An Attention-based Siamese-Difference Neural Network with

@@ -29,9 +29,9 @@ def blackbox_loss(
     unit: str = "deviation",
     rescale: bool = True,
 ) -> ScalarFloat:
-    """1 - Spearman's correlation of all N rows, exact; its gradient is (u(x) - u(x - lambda g)) / lambda.
+    """1 - SROCC of hard ranks, with the gradient of blackbox differentiation: a second ranking, a step away.
 
-    u(x) are the midranks of the scores over N, ascending, and g is the derivative of the loss by u. The published
+    The value is exact, over all N rows; the gradient is (u(x) - u(x - lambda g)) / lambda. u(x) are the midranks of the scores over N, ascending, and g is the derivative of the loss by u. The published
     -(rk(x) - rk(x + lambda g)) / lambda has descending ranks, which are the ascending ranks of -x: hence the signs. The
     gradient is that of a piecewise linear interpolation of the loss between its plateaus; it is zero where lambda g
     changes no rank. Source: Vlastelica, Paulus, Musil, Martius and Rolinek, "Differentiation of Blackbox Combinatorial

@@ -24,7 +24,7 @@ def kendall_loss(
     target_std: BatchFloats | None = None,
     tau_share: Number = 0.5,
     tau: Number | None = None,
-    pairs: str = "all",
+    pairs: str = "batch",
     rescale: bool = True,
 ) -> ScalarFloat:
     """1 - Kendall's tau-b with soft signs of the score differences.
@@ -46,9 +46,9 @@ def kendall_loss(
         tau_share: Tau as a share of the standard deviation of all N scores, without gradient. Makes the loss blind to
             shift and scale.
         tau: Absolute softness in units of the scores, in place of `tau_share`.
-        pairs: "all" sums over the pairs of all N rows, in O(N^2) time and bounded memory. "batch" sums over those that
-            hold a batch row, in O(B N) time, for banks of many thousands; its gradient is that of all pairs but for
-            the denominator, which is estimated from fewer.
+        pairs: "batch" sums over the pairs that hold a batch row, in O(B N) time; its gradient is that of all pairs
+            but for the denominator, which is estimated from fewer. "all" sums over the pairs of all N rows, in O(N^2)
+            time and bounded memory: 0.2 s a step for 4,096 rows where "batch" takes 2 ms.
         rescale: Multiply the gradient, not the value, by N / B (all rows / batch rows).
 
     Returns:

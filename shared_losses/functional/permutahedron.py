@@ -39,9 +39,9 @@ def permutahedron_loss(
     regularization: str = "l2",
     rescale: bool = True,
 ) -> ScalarFloat:
-    """1 - Pearson(r, t): r the permutahedron soft ranks of the scores, t the midranks of the targets, all N rows.
+    """1 - SROCC with the soft ranks of fast-soft-sort, projections on the permutahedron, in O(N log N).
 
-    See `permutahedron_rank` for r and its strength. Soft ranks: Blondel, Teboul, Berthet and Djolonga, "Fast
+    1 - Pearson(r, t): r the permutahedron soft ranks of the scores, t the midranks of the targets, all N rows. See `permutahedron_rank` for r and its strength. Soft ranks: Blondel, Teboul, Berthet and Djolonga, "Fast
     Differentiable Sorting and Ranking" (arXiv 2002.08871; program fast-soft-sort). Its authors compare the soft ranks
     with target ranks by a squared error; the correlation, the bank and the default strength are ours. Where one block
     holds all rows, as with the program's strength 1 for scores in [0, 1], l2 soft ranks are affine in the scores and

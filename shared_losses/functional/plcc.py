@@ -17,7 +17,9 @@ def plcc_loss(
     target_std: BatchFloats | None = None,
     rescale: bool = True,
 ) -> ScalarFloat:
-    """1 - PLCC, means and norms over batch and bank.
+    """1 - PLCC: Pearson's correlation of scores and targets, means and norms over batch and bank.
+
+    IQA-PyTorch and MDTVSFA train with half of it, (1 - PLCC) / 2, which is also Norm-in-Norm at p = q = 2.
 
     Args:
         scores: Model outputs, higher is better; any floating dtype.

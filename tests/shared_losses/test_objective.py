@@ -1,7 +1,11 @@
+import inspect
+
 import pytest
 import torch
 
-from shared_losses import LOSSES, Objective, ScoreBank, Term, describe_losses, mse_loss, plcc_loss, spearman_loss
+from shared_losses import LOSSES, Objective, ScoreBank, Term, mse_loss, plcc_loss, spearman_loss
+
+NAMED_ROWS = {"score_std", "score_distribution", "anchor_embeddings"}
 
 SCORES = torch.tensor([0.3, 0.1, 0.9, 0.4], requires_grad=True)
 TARGETS = torch.tensor([3.0, 2.0, 4.0, 5.0])
@@ -185,8 +189,8 @@ def test_bank_is_part_of_the_objectives_state():
 @pytest.mark.parametrize(
     ("terms", "bank", "words"),
     [
-        ([], None, "at least one term; the losses are spearman, plcc"),
-        ([Term("spearmen")], None, "unknown loss 'spearmen', closest is 'spearman'; the losses are spearman, plcc"),
+        ([], None, "at least one term; the losses are spearman, permutahedron"),
+        ([Term("spearmen")], None, "unknown loss 'spearmen', closest is 'spearman'; the losses are spearman, permutahedron"),
         ([Term("xyz")], None, "unknown loss 'xyz'; the losses are"),
         (
             [Term("spearman", options={"windw": 0.2})],
@@ -230,20 +234,16 @@ def test_bad_batches_are_refused():
 
 
 def test_half_precision_under_autocast():
-    objective = Objective([Term(name, use_bank=True) for name in LOSSES], ScoreBank(10))
-    scores = SCORES.detach().to(torch.float16).requires_grad_()
-    for _ in range(2):
+    plain = [name for name in LOSSES if not inspect.signature(LOSSES[name]).parameters.keys() & NAMED_ROWS]
+    assert len(plain) > 15
+    objective = Objective([Term(name, use_bank=True) for name in plain], ScoreBank(40))
+    scores = torch.linspace(0, 1, 16).roll(3).to(torch.float16).requires_grad_()
+    for step in range(2):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            total, _ = objective(scores, TARGETS, ids=torch.arange(4) + objective.banks[0].step)
+            total, _ = objective(scores, torch.linspace(1, 5, 16), ids=torch.arange(16) + 16 * step)
         total.backward()
         objective.push()
     assert torch.isfinite(scores.grad).all()
-
-
-def test_every_loss_has_a_one_line_description():
-    described = describe_losses()
-    assert described.keys() == LOSSES.keys()
-    assert all(20 < len(line) < 120 and line.endswith(".") for line in described.values())
 
 
 @pytest.mark.parametrize(

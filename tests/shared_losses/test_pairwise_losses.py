@@ -26,9 +26,9 @@ LOSSES = {
     "unique": fidelity_loss,
     "liqe": partial(fidelity_loss, form="liqe"),
     "thurstone": thurstone_loss,
-    "kendall": kendall_loss,
-    "kendall_tau": partial(kendall_loss, tau=0.3),
-    "kendall_batch": partial(kendall_loss, pairs="batch"),
+    "kendall": partial(kendall_loss, pairs="all"),
+    "kendall_tau": partial(kendall_loss, tau=0.3, pairs="all"),
+    "kendall_batch": kendall_loss,
 }
 MEANS = ["ranknet", "ranknet_weighted", "unique", "liqe", "thurstone"]  # plain means over all pairs
 
@@ -128,7 +128,7 @@ def test_kendall_becomes_tau_b(round_scores):
     expected = 1 - stats.kendalltau(x, y).statistic
     assert kendall_loss(x, y, tau_share=1e-9).item() == pytest.approx(expected, abs=1e-12)
     assert kendall_loss(x, y, tau=1e-9).item() == pytest.approx(expected, abs=1e-12)
-    value = kendall_loss(x[:7], y[:7], bank_scores=x[7:], bank_targets=y[7:], tau=1e-9)
+    value = kendall_loss(x[:7], y[:7], bank_scores=x[7:], bank_targets=y[7:], tau=1e-9, pairs="all")
     assert value.item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -148,9 +148,9 @@ def test_kendall_is_the_formula(pairs):
 def test_kendall_in_blocks_is_kendall_in_one(monkeypatch):
     x, y = data()
     bank = {"bank_scores": x[3:], "bank_targets": y[3:]}
-    expected = kendall_loss(x[:3], y[:3], **bank)
+    expected = kendall_loss(x[:3], y[:3], **bank, pairs="all")
     monkeypatch.setattr("shared_losses.functional.kendall._CHUNK", 50)
-    torch.testing.assert_close(kendall_loss(x[:3], y[:3], **bank), expected, rtol=1e-14, atol=0)
+    torch.testing.assert_close(kendall_loss(x[:3], y[:3], **bank, pairs="all"), expected, rtol=1e-14, atol=0)
 
 
 def test_kendall_by_share_is_blind_to_shift_and_scale():
