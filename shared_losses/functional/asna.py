@@ -33,11 +33,12 @@ def asna_loss(
 ) -> ScalarFloat:
     """ASNA's loss: squared error, correlation and the error of a trained ranker, over exactly 16 rows.
 
-    lambda mean((x - z)^2) + (1 - lambda) (1 - r^2) + mu mean((R(x) - R(z))^2): x are the scores, z the standardised targets (targets - location) / scale, r the correlation of x and z, lambda is
-    `mse_weight`, mu `rank_weight`; R, the ranker, is a frozen convolutional network that maps 16 numbers to about their
-    ascending ranks 1..16 (`shared_losses.ranker.Ranker`). r^2 does not tell r from -r, and R depends a little on the
-    order of the rows. Source: Ayyoubzadeh and Royat, "(ASNA) An Attention-based Siamese-Difference Neural Network with
-    Surrogate Ranking Loss function for Perceptual Image Quality Assessment" (arXiv 2105.02531) and its program,
+    lambda mean((x - z)^2) + (1 - lambda) (1 - r^2) + mu mean((R(x) - R(z))^2): x are the scores, z the standardised
+    targets (targets - location) / scale, r the correlation of x and z, lambda is `mse_weight`, mu `rank_weight`; R, the
+    ranker, is a frozen convolutional network that maps 16 numbers to about their ascending ranks 1..16
+    (`shared_losses.ranker.Ranker`). r^2 does not tell r from -r, and R depends a little on the order of the rows.
+    Source: Ayyoubzadeh and Royat, "(ASNA) An Attention-based Siamese-Difference Neural Network with Surrogate Ranking
+    Loss function for Perceptual Image Quality Assessment" (arXiv 2105.02531) and its program,
     smehdia/NTIRE2021-IQA-MACS. The published program has no bank, and its ranker's weights are its own: ours has the
     same layers and kind of training data and fewer steps of training (benchmarks/losses/train_ranker.py); it errs by
     0.17 ranks on average on that data, by 0.22 on standard normal numbers. It runs in float64.

@@ -31,14 +31,15 @@ def blackbox_loss(
 ) -> ScalarFloat:
     """1 - SROCC of hard ranks, with the gradient of blackbox differentiation: a second ranking, a step away.
 
-    The value is exact, over all N rows; the gradient is (u(x) - u(x - lambda g)) / lambda. u(x) are the midranks of the scores over N, ascending, and g is the derivative of the loss by u. The published
-    -(rk(x) - rk(x + lambda g)) / lambda has descending ranks, which are the ascending ranks of -x: hence the signs. The
-    gradient is that of a piecewise linear interpolation of the loss between its plateaus; it is zero where lambda g
-    changes no rank. Source: Vlastelica, Paulus, Musil, Martius and Rolinek, "Differentiation of Blackbox Combinatorial
-    Solvers" (arXiv 1912.02175); Rolinek, Musil, Paulus, Vlastelica, Michaelis and Martius, "Optimizing Rank-based
-    Metrics with Blackbox Differentiation" (arXiv 1912.03500); program martius-lab/blackbox-backprop. Deviations: ties
-    share their mean rank; g is that of this loss alone, so that a weight on the loss, or the scaling of mixed
-    precision, multiplies the gradient and does not change lambda; the score margin of the paper is left out.
+    The value is exact, over all N rows; the gradient is (u(x) - u(x - lambda g)) / lambda. u(x) are the midranks of the
+    scores over N, ascending, and g is the derivative of the loss by u. The published -(rk(x) - rk(x + lambda g)) /
+    lambda has descending ranks, which are the ascending ranks of -x: hence the signs. The gradient is that of a
+    piecewise linear interpolation of the loss between its plateaus; it is zero where lambda g changes no rank. Source:
+    Vlastelica, Paulus, Musil, Martius and Rolinek, "Differentiation of Blackbox Combinatorial Solvers" (arXiv
+    1912.02175); Rolinek, Musil, Paulus, Vlastelica, Michaelis and Martius, "Optimizing Rank-based Metrics with Blackbox
+    Differentiation" (arXiv 1912.03500); program martius-lab/blackbox-backprop. Deviations: ties share their mean rank;
+    g is that of this loss alone, so that a weight on the loss, or the scaling of mixed precision, multiplies the
+    gradient and does not change lambda; the score margin of the paper is left out.
 
     Args:
         scores: Model outputs, higher is better; any floating dtype.

@@ -41,9 +41,10 @@ def fidelity_loss(
     std_margin: Number = 0.025,
     rescale: bool = True,
 ) -> ScalarFloat:
-    """Mean over pairs of 1 - sqrt(p g + e) - sqrt((1 - p)(1 - g) + e), e = 1e-8.
+    """Fidelity of the model's and the opinions' probability that i is better than j, as in UNIQUE and LIQE.
 
-    p is the model's probability that i is better than j, g that of the opinions; Phi is the normal distribution:
+    The mean over pairs of 1 - sqrt(p g + e) - sqrt((1 - p)(1 - g) + e), e = 1e-8. p is the model's probability that i
+    is better than j, g that of the opinions; Phi is the normal distribution:
     - "unique": p = Phi((x_i - x_j) / sqrt(s_i^2 + s_j^2 + 1e-8)) with predicted standard deviations s taken as
       constants; g = Phi((y_i - y_j) / sqrt(std_i^2 + std_j^2)) where both standard deviations of the targets are known
       and not both 0, else the order of the targets (1, 1/2 at ties, 0).

@@ -29,12 +29,12 @@ def gcc_loss(
     location: Number = 0.0,
     scale: Number = 1.0,
 ) -> ScalarFloat:
-    """Alpha (1 - C(x, y)) + beta (1 - C(R(x), R(y))) + gamma MSE, GMC-IQA's loss as its program runs it.
+    """GMC-IQA's loss as its program runs it: linear and soft rank correlation of the batch, and squared error.
 
-    C is a correlation whose means are over all N rows and whose sums are over the B batch rows alone; R the soft rank
-    R_i = sum_j Phi(z_i - z_j), z the scores standardised by mean and unbiased standard deviation of all N rows, through
-    which the gradient runs. Ranks of scores and of targets are soft alike, at a bandwidth of one standard deviation:
-    the loss is not the same for monotone maps of the scores.
+    alpha (1 - C(x, y)) + beta (1 - C(R(x), R(y))) + gamma MSE. C is a correlation whose means are over all N rows and
+    whose sums are over the B batch rows alone; R the soft rank R_i = sum_j Phi(z_i - z_j), z the scores standardised by
+    mean and unbiased standard deviation of all N rows, through which the gradient runs. Ranks of scores and of targets
+    are soft alike, at a bandwidth of one standard deviation: the loss is not the same for monotone maps of the scores.
 
     Source: Chen et al., "GMC-IQA: Exploiting Global-correlation and Mean-opinion Consistency for No-reference Image
     Quality Assessment" (arXiv 2401.10511). Its own code is not public; the formula was recovered from the compiled loss

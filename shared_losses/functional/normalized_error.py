@@ -30,13 +30,14 @@ def normalized_error_loss(
     detach: bool = False,
     rescale: bool = True,
 ) -> ScalarFloat:
-    """(alpha_0 mean (a - b)^2 + alpha_1 mean (c a - b)^2) / (s (alpha_0 + alpha_1)), over N rows.
+    """LinearityIQA's other normalisers: squared error of scores and targets, each normalised over the N rows.
 
-    a are the normalised scores, b the targets normalised alike, c their cosine; eps = 1e-8; by `normalizer`:
-    "z_score" (x - mean) / (std + eps), s = 4; "min_max" (x - min) / (max - min + eps), s = 1; "mean" (x - mean) /
-    (max - min + eps), s = 4; "scaling" x / (|x|_p + eps), s = 4. With "z_score" the first term is (1 - PLCC) / 2, the
-    second (1 - PLCC^2) / 4. Source: the program LinearityIQA of Li, Jiang and Jiang (arXiv 2008.03889), which compares
-    its Norm-in-Norm loss with these; its names are "linearity", "min-max-norm", "mean-norm" and "scaling".
+    (alpha_0 mean (a - b)^2 + alpha_1 mean (c a - b)^2) / (s (alpha_0 + alpha_1)): a are the normalised scores, b the
+    targets normalised alike, c their cosine; eps = 1e-8; by `normalizer`: "z_score" (x - mean) / (std + eps), s = 4;
+    "min_max" (x - min) / (max - min + eps), s = 1; "mean" (x - mean) / (max - min + eps), s = 4; "scaling" x / (|x|_p +
+    eps), s = 4. With "z_score" the first term is (1 - PLCC) / 2, the second (1 - PLCC^2) / 4. Source: the program
+    LinearityIQA of Li, Jiang and Jiang (arXiv 2008.03889), which compares its Norm-in-Norm loss with these; its names
+    are "linearity", "min-max-norm", "mean-norm" and "scaling".
 
     Args:
         scores: Model outputs, higher is better; any floating dtype.

@@ -41,11 +41,12 @@ def permutahedron_loss(
 ) -> ScalarFloat:
     """1 - SROCC with the soft ranks of fast-soft-sort, projections on the permutahedron, in O(N log N).
 
-    1 - Pearson(r, t): r the permutahedron soft ranks of the scores, t the midranks of the targets, all N rows. See `permutahedron_rank` for r and its strength. Soft ranks: Blondel, Teboul, Berthet and Djolonga, "Fast
-    Differentiable Sorting and Ranking" (arXiv 2002.08871; program fast-soft-sort). Its authors compare the soft ranks
-    with target ranks by a squared error; the correlation, the bank and the default strength are ours. Where one block
-    holds all rows, as with the program's strength 1 for scores in [0, 1], l2 soft ranks are affine in the scores and
-    the loss is 1 - Pearson(scores, t).
+    1 - Pearson(r, t): r the permutahedron soft ranks of the scores, t the midranks of the targets, all N rows. See
+    `permutahedron_rank` for r and its strength. Soft ranks: Blondel, Teboul, Berthet and Djolonga, "Fast Differentiable
+    Sorting and Ranking" (arXiv 2002.08871; program fast-soft-sort). Its authors compare the soft ranks with target
+    ranks by a squared error; the correlation, the bank and the default strength are ours. Where one block holds all
+    rows, as with the program's strength 1 for scores in [0, 1], l2 soft ranks are affine in the scores and the loss is
+    1 - Pearson(scores, t).
 
     Args:
         scores: Model outputs, higher is better; any floating dtype.

@@ -29,7 +29,7 @@ def thurstone_loss(
     bank_score_std: BankFloats | None = None,
     rescale: bool = True,
 ) -> ScalarFloat:
-    """Mean over pairs of the cross entropy of two probabilities that i is better than j, the model's and the opinions'.
+    """Mean over pairs of the cross entropy of the model's and the opinions' probability that i is better than j.
 
     l(i, j) = -g log p - (1 - g) log(1 - p) with p = Phi((x_i - x_j) / sqrt(s_i^2 + s_j^2)) and
     g = Phi((y_i - y_j) / sqrt(std_i^2 + std_j^2)) where both standard deviations of the targets are known and not both
