@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared_engine.names import closest
+
 
 class Frozen(BaseModel):
     """A table of the configuration: immutable, and an unknown key is an error."""
@@ -68,10 +70,29 @@ class BankConfig(Frozen):
 
 
 class ObjectiveConfig(Frozen):
-    """The weighted sum that training minimises."""
+    """The weighted sum that training minimises: terms and bank, or a preset, which stands in place of both."""
 
+    preset: str | None = None
+    """Name of a published objective (`rankqa list presets`)."""
     terms: tuple[TermConfig, ...] = Field(min_length=1)
     bank: BankConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_preset(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or table.get("preset") is None:
+            return table
+        from shared_losses.presets import PRESETS
+
+        if table["preset"] not in PRESETS:
+            raise ValueError(f"unknown preset {table['preset']!r}: {closest(str(table['preset']), list(PRESETS))}")
+        preset = PRESETS[table["preset"]]()
+        terms = [
+            {"name": term.name, "weight": term.weight, "bank": term.use_bank, "options": dict(term.options)}
+            for term in preset.terms
+        ]
+        bank = None if preset.bank is None else {"kind": preset.bank, "capacity": preset.capacity}
+        return {**table, "terms": terms, "bank": bank}
 
     @model_validator(mode="after")
     def _check_terms(self) -> "ObjectiveConfig":
@@ -104,6 +125,8 @@ class EngineConfig(Frozen):
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=16, ge=2)
     """Stimuli in one forward pass, over all processes together."""
+    drop_last: bool = False
+    """Leave out the last batch of an epoch where it is not full, for losses and layers of a fixed batch."""
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"

@@ -20,6 +20,7 @@ from shared_engine.checkpoint import State, load_checkpoint, load_weights, save_
 from shared_engine.config import RunConfig
 from shared_engine.criteria import plcc, srocc
 from shared_engine.modality import Reader
+from shared_engine.names import UsageProblem
 from shared_engine.optimisation import build_average, build_optimizer, build_scheduler
 from shared_engine.parts import Parts
 from shared_engine.predict import predict
@@ -55,12 +56,14 @@ class Training:
             len(parts.train),
             config.engine.batch_size,
             config.seed,
+            drop_last=config.engine.drop_last,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
         )
         if len(self.batches) == 0:
             raise InputError(
-                f"{len(parts.train)} training stimuli do not fill one batch over {fabric.world_size} processes"
+                f"{len(parts.train)} training stimuli do not fill one batch of {config.engine.batch_size} over"
+                f" {fabric.world_size} process(es); lower engine.batch_size"
             )
         self.loader = training_loader(StimulusDataset(parts.train, reader), self.batches, config.engine.workers)
         steps = math.ceil(len(self.batches) / config.engine.accumulate)
@@ -135,9 +138,13 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
             f"try a smaller rate with --set optim.lr={training.config.optim.lr / 10:g}"
         )
     # The loss core works in float64 whatever the precision of the network.
-    total, terms = training.objective(
-        scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"], outputs=outputs
-    )
+    try:
+        total, terms = training.objective(
+            scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"], outputs=outputs
+        )
+    except ValueError as error:
+        # A batch that a loss cannot take: outputs that the model does not give, or a length that it does not rank.
+        raise UsageProblem(f"objective, batch of {len(scores)}: {error}") from None
     training.fabric.backward(total * share)
     return {"loss": float(total.detach())} | {f"loss_{name}": float(value) for name, value in terms.items()}
 

@@ -47,17 +47,27 @@ class EpochBatches(Sampler[list[Draw]]):
     """Shuffled batches, a function of (seed, epoch) alone; each process takes its share of each global batch.
 
     A last batch is cut to a multiple of the number of processes with at least two stimuli each, since neither a rank
-    loss nor batch normalisation is defined for one.
+    loss nor batch normalisation is defined for one; `drop_last` leaves out every batch that is not full.
     """
 
-    def __init__(self, num_rows: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        num_rows: int,
+        batch_size: int,
+        seed: int,
+        *,
+        drop_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         self.num_rows, self.batch_size, self.seed = num_rows, batch_size, seed
+        self.drop_last = drop_last
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def _sizes(self) -> list[int]:
         full, rest = divmod(self.num_rows, self.batch_size)
-        rest -= rest % self.world_size
+        rest -= rest if self.drop_last else rest % self.world_size
         return [self.batch_size] * full + ([rest] if rest >= 2 * self.world_size else [])
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from rankqa_cli.results import text_table
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(["models", "losses", "recipes", "metrics"]))
+@click.argument("kind", type=click.Choice(["models", "losses", "presets", "recipes", "metrics"]))
 def list_names(kind: str) -> None:
     """Names of KIND, one a line, with what they are."""
     click.echo(text_table(*LISTS[kind]()))
@@ -29,6 +29,12 @@ def _losses() -> tuple[list[str], list[list[str]]]:
     return ["loss", ""], [[name, text] for name, text in describe_losses().items()]
 
 
+def _presets() -> tuple[list[str], list[list[str]]]:
+    from shared_losses import describe_presets
+
+    return ["preset", ""], [[name, text] for name, text in describe_presets().items()]
+
+
 def _recipes() -> tuple[list[str], list[list[str]]]:
     from shared_engine.config_files import list_recipes, read_recipe
 
@@ -37,7 +43,8 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
         package = get_modality(modality).recipes
         for name in list_recipes(package):
             table = read_recipe(name, package)
-            terms = " + ".join(term["name"] for term in table["objective"]["terms"])
+            objective = table["objective"]
+            terms = objective.get("preset") or " + ".join(term["name"] for term in objective["terms"])
             rows.append([name, modality, table["model"]["name"], terms])
     return ["recipe", "modality", "model", "objective"], rows
 
@@ -55,4 +62,4 @@ def _summary(documented: object) -> str:
     return text.split(". ")[0].rstrip(".")
 
 
-LISTS = {"models": _models, "losses": _losses, "recipes": _recipes, "metrics": _metrics}
+LISTS = {"models": _models, "losses": _losses, "presets": _presets, "recipes": _recipes, "metrics": _metrics}
