@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 # Rows worked on at a time: buffers that stay in a CPU's cache, few launches on a GPU.
-_CHUNK_ROWS = {"cpu": 2**16, "cuda": 2**21}
+_CHUNK_ROWS = {"cpu": 2**14, "cuda": 2**21}
 
 
 class RankKernel(ABC):
@@ -67,7 +67,7 @@ def in_chunks(
         rows: Length of a chunk.
     """
     count = like.shape[0] if at is None else at.shape[0]
-    step = rows or _CHUNK_ROWS.get(like.device.type, 2**16)
+    step = rows or _CHUNK_ROWS.get(like.device.type, 2**14)
     column = torch.empty(count, dtype=torch.float64, device=like.device)
     for begin in range(0, count, step):
         chunk = slice(begin, min(begin + step, count))

@@ -26,11 +26,48 @@ def test_help_imports_neither_torch_nor_anything_heavy():
     assert "score" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "score", "data", "data check", "data split", "list"])
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "train", "evaluate", "score", "data", "data check", "data split", "list", "bench", "bench losses"],
+)
 def test_every_command_has_help(rankqa, command):
     result = rankqa(*command.split(), "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+def test_bench_prints_and_writes_figures(rankqa, fails, tmp_path):
+    sizes = ["--batch", 16, "--bank", 40, "--repeats", 1]
+    result = rankqa("bench", "losses", "spearman", "asna", *sizes, "--json", tmp_path / "figures.json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [figure["case"] for figure in figures] == [line.split()[0] for line in result.output.splitlines()[2:]]
+    assert [figure["case"] for figure in figures][-2:] == ["spearman/nearest", "asna"]
+    assert all(figure["bank"] == 40 and figure["ratio"] > 0 for figure in figures)
+    skipped = rankqa("bench", "losses", "asna", "--batch", 3, "--bank", 0).output
+    assert "not timed, takes batches of 16 rows only: asna" in skipped
+    assert "did you mean 'plcc'?" in fails(2, "bench", "losses", "plc")
+
+
+def test_presets_are_listed_and_resolve(rankqa, fails, images):
+    names = [line.split()[0] for line in rankqa("list", "presets").output.splitlines()[1:]]
+    assert {"seed000_logistic", "seed000_normal", "gmc_iqa"} <= set(names)
+    arguments = [*TRAIN_IMAGE.format(images).split(), "--dry-run", "--set"]
+    result = rankqa(*arguments, "objective.preset=gmc_iqa")
+    objective = json.loads(result.stdout)["objective"]
+    assert [(term["name"], term["bank"]) for term in objective["terms"]] == [("gcc", True)]
+    assert objective["bank"]["kind"] == "fifo"
+    assert objective["bank"]["capacity"] == 800
+    assert "unknown preset 'gmc': did you mean 'gmc_iqa'?" in fails(2, *arguments, "objective.preset=gmc")
+
+
+def test_a_preset_trains_and_one_that_needs_more_of_the_model_says_what(rankqa, fails, images, tmp_path):
+    arguments = TRAIN_IMAGE.format(images).split()
+    result = rankqa(*arguments, "--set", "objective.preset=seed000_logistic_batch", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "loss_spearman" in (tmp_path / "run" / "log.csv").read_text()
+    message = fails(2, *arguments, "--set", "objective.preset=nima", "--out", tmp_path / "no")
+    assert "score_distribution is missing: the model must predict" in message
 
 
 def test_images_from_training_to_scores(rankqa, images, image_run):
