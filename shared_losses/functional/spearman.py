@@ -58,7 +58,7 @@ def spearman_loss(
         bank_targets: Their targets.
         target_std: Standard deviation of the targets, NaN or 0 where unknown; for target_ranks="expected" only.
         kernel: "box" (default), "triangle" and "laplace" are summed in sorted order; "logistic" and "normal" pairwise
-            up to 1,024 rows and by cells, equal to about 1e-11, above. No path takes quadratic time or memory.
+            up to 512 rows and by cells, equal to about 1e-11, above. No path takes quadratic time or memory.
         window: Share of all N items under the kernel, in (0, 1], from which tau is solved on every call
             (`shared_losses.bandwidth.solve_tau`), without gradient. Makes the loss blind to shift and scale.
         tau: Absolute bandwidth in units of the scores, in place of `window`.

@@ -11,6 +11,7 @@ from torch import Tensor
 _ORDER = 18  # Chebyshev terms: about 1e-12 for logistic and normal kernels on cells two bandwidths wide
 _WIDTH = 2.0
 _ROWS = 2**15
+_CELLS = 2**9  # worked on at a time: some 10 MiB
 
 
 class CellSums:
@@ -45,12 +46,14 @@ class CellSums:
             moments.index_add_(0, self.cell[rows], products.flatten(1))
         moments = moments.view(cells, _ORDER, columns)
         field = self._limits(f, moments[:, 0])
-        for offset in range(-self.reach, self.reach + 1):
-            source = torch.searchsorted(self.numbers, self.numbers - offset).clamp_(max=cells - 1)
-            met = (self.numbers[source] == self.numbers - offset).nonzero()[:, 0]
-            if met.shape[0]:
-                acting = moments.index_select(0, source[met])
-                field.index_add_(0, met, torch.einsum("ab,cbk->cak", self._action(f, offset, charges), acting))
+        offset = torch.arange(-self.reach, self.reach + 1, device=moments.device)
+        action = self._action(f, offset, charges)
+        for begin in range(0, cells, _CELLS):
+            block = slice(begin, begin + _CELLS)
+            number = self.numbers[block, None] - offset
+            source = torch.searchsorted(self.numbers, number).clamp_(max=cells - 1)
+            acting = moments[source] * (self.numbers[source] == number)[:, :, None, None]
+            field[block] += torch.einsum("oab,cobk->cak", action, acting)
         at = torch.arange(self.cell.shape[0], device=self.cell.device) if at is None else at
         parts = [
             torch.einsum("ra,rak->rk", _chebyshev(self.local[rows]), field.index_select(0, self.cell[rows]))
@@ -68,11 +71,11 @@ class CellSums:
         field[:, 0] = ends[0] * below + ends[1] * above
         return field
 
-    def _action(self, f: Callable[[Tensor], Tensor], offset: int, like: Tensor) -> Tensor:
-        """Coefficients of f(p - q) as a Chebyshev polynomial in both, p `offset` cells above q; (ORDER, ORDER)."""
+    def _action(self, f: Callable[[Tensor], Tensor], offset: Tensor, like: Tensor) -> Tensor:
+        """Coefficients of f(p - q) as a Chebyshev polynomial in both, p `offset` cells above q; (O, ORDER, ORDER)."""
         angle = (torch.arange(_ORDER, dtype=like.dtype, device=like.device) + 0.5) * (math.pi / _ORDER)
         node = angle.cos()
-        value = f((offset + (node[:, None] - node) / 2) * self.width)
+        value = f((offset[:, None, None] + (node[:, None] - node) / 2) * self.width)
         transform = _chebyshev(node).T * (2 / _ORDER)
         transform[0] /= 2
         return transform @ value @ transform.T

@@ -23,7 +23,7 @@ class _SmoothKernel(RankKernel):
     """
 
     reach: ClassVar[float]
-    pairwise_rows: ClassVar[int] = 1024  # where both ways take the same time
+    pairwise_rows: ClassVar[int] = 512  # where both ways take the same time
     chunk_elements: ClassVar[int] = 2**17
 
     def __init__(self, ordered: Tensor, tau: Tensor | float) -> None:
