@@ -65,9 +65,9 @@ def gather_rows(
         return GatheredRows(scores.detach(), targets.detach(), ids, target_std, score_std, databases, own, 1)
     device, world_size = scores.device, dist.get_world_size()
     own_size = torch.tensor([scores.shape[0], ids is not None], device=device)
-    sizes = torch.empty(2 * world_size, dtype=own_size.dtype, device=device)
-    dist.all_gather_into_tensor(sizes, own_size)
-    lengths, with_ids = sizes.view(world_size, 2).T.tolist()
+    sizes = [torch.empty_like(own_size) for _ in range(world_size)]
+    dist.all_gather(sizes, own_size)
+    lengths, with_ids = torch.stack(sizes).T.tolist()
     if len(set(with_ids)) > 1:
         raise ValueError(f"ids must be passed on all processes or none; passed by rank: {[bool(x) for x in with_ids]}")
     # One exchange: float64 holds every score, every target and every id below 2^53 exactly. Short batches are padded.
@@ -75,9 +75,8 @@ def gather_rows(
     padded = torch.zeros(len(columns), max(lengths), dtype=torch.float64, device=device)
     for row, column in zip(padded, columns, strict=True):
         row[: scores.shape[0]] = column.detach()
-    blocks = torch.empty(len(columns) * world_size, max(lengths), dtype=torch.float64, device=device)
-    dist.all_gather_into_tensor(blocks, padded)
-    blocks = blocks.view(world_size, len(columns), -1)
+    blocks = [torch.empty_like(padded) for _ in range(world_size)]
+    dist.all_gather(blocks, padded)
     parts = [block[:, :length] for block, length in zip(blocks, lengths, strict=True)]
     every = zip(torch.cat(parts, dim=1), columns, strict=True)
     all_scores, all_targets, all_std, all_score_std, all_databases, all_ids = [x.to(like.dtype) for x, like in every]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from shared_losses.autocast import without_autocast
 from shared_losses.functional.norm_in_norm import EPS, check_alpha, order_norm
+from shared_losses.functional.regression import finite_value
 from shared_losses.options import check_choice
 from shared_losses.rows import collect_rows, joined_scores, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
@@ -81,7 +82,7 @@ def normalized_error_loss(
     if normalizer != "scaling" and not rows.varied:
         # Deviation and range have no derivative there, or one of the order 1 / eps.
         loss = loss.detach() + nothing
-    return loss.to(loss_dtype(scores))
+    return finite_value(loss, scores)
 
 
 def _normalised(x: Tensor, normalizer: str, p: Number, detach: bool) -> Tensor:

@@ -168,7 +168,7 @@ def _correlate(
         rho, upstream = _pearson(ranks, target_ranks, options.normalizer)
     else:
         # The sums, and with them the upstream vector, run over the batch rows alone.
-        rho, own = _pearson(ranks[summed], target_ranks[summed], options.normalizer, target_ranks)
+        rho, own = _pearson(ranks[summed], target_ranks[summed], options.normalizer, ranks, target_ranks)
         upstream = torch.zeros_like(ranks).index_copy_(0, summed, own)
     del ranks, target_ranks
     if not differentiate:
@@ -181,16 +181,20 @@ def _correlate(
     return rho, torch.empty_like(product).scatter_(0, owner, product)
 
 
-def _pearson(r: Tensor, t: Tensor, normalizer: str, every_t: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Rho = sum r t / (|r| |t|) for centred ranks, and d rho / d r. Works in place.
+def _pearson(
+    r: Tensor, t: Tensor, normalizer: str, every_r: Tensor | None = None, every_t: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The correlation sum r t / (|r| |t|) of centred ranks, and its derivative by r. Works in place.
 
-    With the constant normaliser the norms are those of `every_t` (t itself by default) and of the hard ranks, scaled
-    to the rows that are summed.
+    `every_r` and `every_t` are the ranks of all rows where r and t are of some. With the constant normaliser the norms
+    are those of `every_t` and of the hard ranks, scaled to the rows that are summed.
     """
+    every_r, every_t = (r, t) if every_r is None or every_t is None else (every_r, every_t)
     if normalizer == "soft":
         rank_norm, target_norm = r.norm(), t.norm()
+        # What rounding leaves of rows that sit at the mean rank throughout is no direction.
+        rank_norm = torch.where(rank_norm > 1e-12 * every_r.norm(), rank_norm, 0)
     else:
-        every_t = t if every_t is None else every_t
         count = every_t.shape[0]
         rank_norm, target_norm = r.new_tensor((count**3 - count) / 12).sqrt(), every_t.norm()
         target_norm = target_norm * (r.shape[0] / count)

@@ -29,7 +29,7 @@ class CellSums:
     def __init__(self, position: Tensor, reach: float) -> None:
         span = (position[-1] - position[0]).item()
         # Where all items lie within one cell it is as wide as they are: f is then resolved at their own scale.
-        self.width = min(_WIDTH, span)
+        self.width = min(_WIDTH, span) or _WIDTH
         self.reach = math.ceil(min(reach, span) / self.width) + 1
         place = (position - position[0]) / self.width
         number = place.floor().long()

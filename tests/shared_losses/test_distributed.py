@@ -67,6 +67,7 @@ def work(rank, folder, world_size):
         torch.save(train(kind, rank, world_size), f"{folder}/{kind}{rank}.pt")
     if world_size == 2:
         check_gathered_rows(rank)
+    dist.barrier()  # a process that leaves while the other still receives makes gloo abort
     dist.destroy_process_group()
 
 

@@ -245,6 +245,26 @@ def test_rows_without_correlation_give_one_and_a_zero_gradient(kernel, x, y):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+def test_batch_rows_at_the_mean_rank_have_no_direction(kernel):
+    side = torch.linspace(0.5, 3, 600, dtype=torch.float64)
+    bank = torch.cat([side, -side])
+    scores = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0.3, 1.3], dtype=torch.float64)
+    spearman_loss(scores, targets, bank_scores=bank, bank_targets=bank, rows="batch", kernel=kernel, tau=0.7).backward()
+    assert scores.grad.abs().max() < 1e3
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_dense_path_with_a_bank_of_equal_scores(kernel):
+    scores = torch.tensor([0.1, 0.2], requires_grad=True)
+    bank = {"bank_scores": torch.zeros(1100), "bank_targets": torch.arange(1100.0)}
+    dense = spearman_loss(scores, torch.tensor([1.0, 2.0]), kernel=kernel, tau=0.3, path="dense", **bank)
+    assert dense.item() == pytest.approx(
+        spearman_loss(scores, torch.tensor([1.0, 2.0]), kernel=kernel, tau=0.3, **bank).item(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("x", [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 5.0], [1e-45, 0.0, 3e38, -3e38]])
 def test_few_or_extreme_scores_stay_finite(kernel, x):
     scores = torch.tensor(x, requires_grad=True)
