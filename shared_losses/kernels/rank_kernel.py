@@ -67,7 +67,8 @@ def in_chunks(
         rows: Length of a chunk.
     """
     count = like.shape[0] if at is None else at.shape[0]
-    step = rows or _CHUNK_ROWS.get(like.device.type, 2**14)
+    # An eighth at most, so that the buffers are a small part of the memory at any length.
+    step = rows or min(_CHUNK_ROWS.get(like.device.type, 2**14), max(1024, like.shape[0] // 8))
     column = torch.empty(count, dtype=torch.float64, device=like.device)
     for begin in range(0, count, step):
         chunk = slice(begin, min(begin + step, count))
