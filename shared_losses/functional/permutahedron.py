@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
 from shared_losses.gradient_scale import scale_gradient
@@ -164,7 +165,8 @@ class _CentredRanks(torch.autograd.Function):
         return torch.empty_like(x).scatter_(0, order, ranks + (mean_weight - (count + 1) / 2))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         order, sizes, ranks = ctx.saved_tensors
         blocks = _Blocks(sizes)
         g = gradients[0][order]

@@ -141,6 +141,15 @@ def test_inside_a_compiled_function_the_result_is_equal(name):
         assert torch.equal(plain, compiled)
 
 
+@pytest.mark.parametrize("name", ["spearman", "permutahedron", "blackbox"])
+def test_a_second_derivative_is_refused_where_there_is_none(name):
+    scores = GOOD.double().requires_grad_()
+    value = LOSSES[name](scores.square(), GOOD.double())
+    (gradient,) = torch.autograd.grad(value, scores, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
 def test_unknown_options_of_modules_are_refused():
     with pytest.raises(TypeError, match="unknown option 'windw' of SpearmanLoss, closest is 'window'; its"):
         SpearmanLoss(windw=0.2)
