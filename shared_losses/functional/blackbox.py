@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
+from shared_losses.first_derivative import first_derivative
 from shared_losses.options import check_choice, check_positive
 from shared_losses.rows import centred, collect_rows, joined_scores, loss_dtype, without_correlation
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
@@ -83,13 +83,13 @@ def blackbox_loss(
 class _WithGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, x: Tensor, gradient: Tensor) -> Tensor:
-        ctx.save_for_backward(gradient)
+        ctx.save_for_backward(gradient, x)
         return value.clone()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return None, gradients[0] * ctx.saved_tensors[0], None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
+        gradient, x = ctx.saved_tensors
+        return None, first_derivative(gradients[0] * gradient, x), None
 
 
 def _with_gradient(value: Tensor, x: Tensor, gradient: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
+from shared_losses.first_derivative import first_derivative
 from shared_losses.gradient_scale import scale_gradient
 from shared_losses.options import check_choice, check_positive
 from shared_losses.rows import (
@@ -160,18 +160,17 @@ class _CentredRanks(torch.autograd.Function):
             ranks = mean_weight * ((deviation - share) / (1 + share))
         else:
             ranks = deviation - blocks.mean(deviation)
-        ctx.save_for_backward(order, blocks.sizes, mean_weight + ranks)
+        ctx.save_for_backward(order, blocks.sizes, mean_weight + ranks, x)
         ctx.strength, ctx.kl = strength, kl
         return torch.empty_like(x).scatter_(0, order, ranks + (mean_weight - (count + 1) / 2))
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        order, sizes, ranks = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        order, sizes, ranks, x = ctx.saved_tensors
         blocks = _Blocks(sizes)
-        g = gradients[0][order]
+        g = gradients[0].detach()[order]
         g = ranks * (g - blocks.mean(ranks * g) / blocks.mean(ranks)) if ctx.kl else g - blocks.mean(g)
-        return torch.empty_like(g).scatter_(0, order, g / ctx.strength), None, None
+        return first_derivative(torch.empty_like(g).scatter_(0, order, g / ctx.strength), x), None, None
 
 
 class _Blocks:

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import Bandwidth
+from shared_losses.first_derivative import first_derivative
 from shared_losses.gradient_scale import saturate, scale_gradient
 from shared_losses.kernels import KERNELS, RankKernel
 from shared_losses.options import check_choice
@@ -110,15 +110,16 @@ class _SoftRank(torch.autograd.Function):
         place = torch.empty_like(order).scatter_(0, order, torch.arange(count, device=order.device))
         ctx.operator, ctx.slope, ctx.place, ctx.dtype = operator, scale.slope, place[: scores.shape[0]], scores.dtype
         ctx.count = count
+        ctx.save_for_backward(scores)
         ranks = operator.centred_ranks()[ctx.place] + (count + 1) / 2
         return ranks.to(loss_dtype(scores))
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (scores,) = ctx.saved_tensors
         upstream = gradients[0].new_zeros(ctx.count, dtype=torch.float64)
-        upstream[ctx.place] = gradients[0].double()
+        upstream[ctx.place] = gradients[0].detach().double()
         product = ctx.operator.pull_back(upstream, ctx.place)
         if ctx.slope is not None:
             product *= ctx.slope[ctx.place]
-        return saturate(product, ctx.dtype), None, None, None
+        return first_derivative(saturate(product, ctx.dtype), scores), None, None, None

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from shared_losses.autocast import without_autocast
 from shared_losses.bandwidth import Bandwidth
 from shared_losses.expected_rank import expected_midrank
+from shared_losses.first_derivative import first_derivative
 from shared_losses.functional.soft_rank import PATHS, dense_ranks
 from shared_losses.gradient_scale import saturate, scale_gradient
 from shared_losses.kernels import KERNELS
@@ -137,14 +137,13 @@ class _SpearmanLoss(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, bank_scores: Tensor, doubled: Tensor, options: _Options) -> Tensor:
         rho, gradient = _correlate(scores, bank_scores, doubled, options, ctx.needs_input_grad[0])
         ctx.dtype = scores.dtype
-        ctx.save_for_backward(gradient)
+        ctx.save_for_backward(gradient, scores)
         return (1 - rho).to(loss_dtype(scores))
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (gradient,) = ctx.saved_tensors
-        return saturate(gradient * -gradients[0], ctx.dtype), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        gradient, scores = ctx.saved_tensors
+        return first_derivative(saturate(gradient * -gradients[0], ctx.dtype), scores), None, None, None
 
 
 def _correlate(
