@@ -14,14 +14,14 @@ def random_crops(
     """Windows at uniformly random places, each mirrored left to right with probability 1/2 if asked for.
 
     Args:
-        image: uint8 (H, W, 3), may be a memory map; only the windows are read.
+        image: uint8 (H, W, C), may be a memory map; only the windows are read.
         size: side of a window in pixels.
         count: number of windows K.
         horizontal_flip: mirror at random. Quality does not depend on handedness.
         generator: the source of every random choice.
 
     Returns:
-        uint8 (K, size, size, 3), a copy.
+        uint8 (K, size, size, C), a copy.
 
     Raises:
         InputError: the image is smaller than a window.
@@ -42,12 +42,12 @@ def grid_crops(image: np.ndarray, *, size: int, count: int) -> np.ndarray:
     They overlap where the image is smaller than n windows and leave gaps where it is larger.
 
     Args:
-        image: uint8 (H, W, 3), may be a memory map.
+        image: uint8 (H, W, C), may be a memory map.
         size: side of a window in pixels.
         count: number of windows K, a square number.
 
     Returns:
-        uint8 (K, size, size, 3), a copy, row by row.
+        uint8 (K, size, size, C), a copy, row by row.
 
     Raises:
         InputError: the image is smaller than a window.
@@ -63,7 +63,7 @@ def _evenly(last: int, n: int) -> list[int]:
 
 
 def _cut(image: np.ndarray, corners: list[tuple[int, int]], size: int) -> np.ndarray:
-    crops = np.empty((len(corners), size, size, 3), dtype=np.uint8)
+    crops = np.empty((len(corners), size, size, image.shape[2]), dtype=np.uint8)
     for crop, (top, left) in zip(crops, corners, strict=True):
         crop[:] = image[top : top + size, left : left + size]
     return crops

@@ -34,13 +34,42 @@ class ImageReader:
         Raises:
             InputError: the file cannot be decoded, or the image is smaller than a crop.
         """
-        image = self.cache.fetch(path, DECODER, lambda: {"rgb": decode_image(path)})["rgb"]
+        return {"images": self._crops(path, self._decode(path), generator)}
+
+    def read_pair(self, path: Path, reference: Path, generator: torch.Generator | None) -> dict[str, Tensor]:
+        """Crops of one image and of its reference, at the same places.
+
+        Args:
+            path: the image file.
+            reference: the pristine file, of the same size in pixels.
+            generator: draws the training crops; None returns the fixed crops of evaluation.
+
+        Returns:
+            `images` and `references`: float32 (K, 3, crop, crop) in [0, 1].
+
+        Raises:
+            InputError: a file cannot be decoded, the sizes differ, or the image is smaller than a crop.
+        """
+        image, pristine = self._decode(path), self._decode(reference)
+        if image.shape != pristine.shape:
+            raise InputError(
+                f"{path} has {image.shape[1]} x {image.shape[0]} pixels, its reference {reference}"
+                f" {pristine.shape[1]} x {pristine.shape[0]}: a full-reference model needs equal sizes"
+            )
+        # Cut as one image of six channels: one draw places and mirrors both.
+        images, references = self._crops(path, np.concatenate([image, pristine], axis=2), generator).split(3, dim=1)
+        return {"images": images.contiguous(), "references": references.contiguous()}
+
+    def _decode(self, path: Path) -> np.ndarray:
+        return self.cache.fetch(path, DECODER, lambda: {"rgb": decode_image(path)})["rgb"]
+
+    def _crops(self, path: Path, image: np.ndarray, generator: torch.Generator | None) -> Tensor:
         try:
             crops = self._cut(image, generator)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return {"images": images.div_(255)}
+        return images.div_(255)
 
     def _cut(self, image: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
         if generator is None:

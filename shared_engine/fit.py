@@ -19,7 +19,7 @@ from rankqa_datasets.errors import InputError
 from shared_engine.checkpoint import State, load_checkpoint, load_weights, save_checkpoint
 from shared_engine.config import RunConfig
 from shared_engine.criteria import plcc, srocc
-from shared_engine.modality import Reader
+from shared_engine.modality import Reader, is_full_reference
 from shared_engine.names import UsageProblem
 from shared_engine.optimisation import build_average, build_optimizer, build_scheduler
 from shared_engine.parts import Parts
@@ -65,7 +65,8 @@ class Training:
                 f"{len(parts.train)} training stimuli do not fill one batch of {config.engine.batch_size} over"
                 f" {fabric.world_size} process(es); lower engine.batch_size"
             )
-        self.loader = training_loader(StimulusDataset(parts.train, reader), self.batches, config.engine.workers)
+        dataset = StimulusDataset(parts.train, reader, full_reference=is_full_reference(model))
+        self.loader = training_loader(dataset, self.batches, config.engine.workers)
         steps = math.ceil(len(self.batches) / config.engine.accumulate)
         self.scheduler = build_scheduler(optimizer, config.optim, steps_per_epoch=steps, epochs=config.engine.epochs)
         self.model, self.optimizer = fabric.setup(model, optimizer)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rankqa_datasets.cache import ArrayCache
+from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.config import RunConfig
 
@@ -22,6 +23,36 @@ class Reader(Protocol):
     """
 
     def __call__(self, path: Path, generator: torch.Generator | None) -> dict[str, Tensor]: ...
+
+
+@runtime_checkable
+class PairReader(Reader, Protocol):
+    """A reader that can also read a stimulus together with its reference, for full-reference models."""
+
+    def read_pair(self, path: Path, reference: Path, generator: torch.Generator | None) -> dict[str, Tensor]: ...
+
+
+def read_stimulus(
+    reader: Reader, path: Path, reference: Path | None, generator: torch.Generator | None, *, full_reference: bool
+) -> dict[str, Tensor]:
+    """The tensors of one stimulus, with those of its reference for a full-reference model.
+
+    Raises:
+        InputError: the file cannot be read, or a full-reference model meets a stimulus without reference or a modality
+            that has no such models.
+    """
+    if not full_reference:
+        return reader(path, generator)
+    if reference is None:
+        raise InputError(f"{path} has no reference: this model compares with one; give the manifest a column reference")
+    if not isinstance(reader, PairReader):
+        raise InputError("the model compares with a reference, but this modality reads single stimuli only")
+    return reader.read_pair(path, reference, generator)
+
+
+def is_full_reference(model: nn.Module) -> bool:
+    """Whether a model compares stimuli with their references: its attribute `full_reference`, False by default."""
+    return bool(getattr(model, "full_reference", False))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import nn
 
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
-from shared_engine.modality import Reader
+from shared_engine.modality import Reader, is_full_reference
 from shared_engine.stimuli import StimulusDataset, evaluation_loader
 from shared_losses.distributed import gather_rows
 
@@ -27,7 +27,11 @@ def predict(
     was_training = model.training
     model.eval()
     loader = evaluation_loader(
-        StimulusDataset(stimuli, reader), batch_size, workers, rank=fabric.global_rank, world_size=fabric.world_size
+        StimulusDataset(stimuli, reader, full_reference=is_full_reference(model)),
+        batch_size,
+        workers,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
     )
     scores, rows = [torch.empty(0, device=fabric.device)], [torch.empty(0, dtype=torch.int64, device=fabric.device)]
     for batch in loader:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rankqa_datasets.manifest import Stimulus
-from shared_engine.modality import Reader
+from shared_engine.modality import Reader, read_stimulus
 from shared_engine.seeding import derive_seed
 
 Batch = dict[str, Tensor]
@@ -24,9 +24,10 @@ class Draw(NamedTuple):
 class StimulusDataset(Dataset[Batch]):
     """The reader's tensors of a stimulus with its row, target and opinion spread."""
 
-    def __init__(self, stimuli: Sequence[Stimulus], reader: Reader) -> None:
+    def __init__(self, stimuli: Sequence[Stimulus], reader: Reader, *, full_reference: bool = False) -> None:
         self.stimuli = stimuli
         self.reader = reader
+        self.full_reference = full_reference
 
     def __len__(self) -> int:
         return len(self.stimuli)
@@ -34,7 +35,9 @@ class StimulusDataset(Dataset[Batch]):
     def __getitem__(self, draw: Draw) -> Batch:
         stimulus = self.stimuli[draw.row]
         generator = None if draw.seed is None else torch.Generator().manual_seed(draw.seed)
-        tensors = self.reader(stimulus.path, generator)
+        tensors = read_stimulus(
+            self.reader, stimulus.path, stimulus.reference, generator, full_reference=self.full_reference
+        )
         spread = float("nan") if stimulus.target_std is None else stimulus.target_std
         return tensors | {
             "rows": torch.tensor(draw.row),

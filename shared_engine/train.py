@@ -1,13 +1,14 @@
 """From a resolved configuration to a finished run folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning_fabric import Fabric  # noqa: TID253 -- nothing light imports this file
+from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
@@ -15,12 +16,13 @@ from rankqa_datasets.cache import ArrayCache
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from rankqa_datasets.split import write_split
+from shared_engine.calibration import fit_calibration
 from shared_engine.checkpoint import load_weights
 from shared_engine.config import EngineConfig, ObjectiveConfig, RunConfig
 from shared_engine.environment import describe_environment, peak_memory_mb
 from shared_engine.evaluation import baseline_scores, prediction_rows, summarise
 from shared_engine.fit import Training, fit, load, selected_weights
-from shared_engine.modality import Modality, Reader
+from shared_engine.modality import Modality, Reader, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
 from shared_engine.predict import predict
@@ -83,7 +85,7 @@ def train(
     fabric.barrier()
     _announce(config, parts, model, fabric, path, report)
     if fabric.is_global_zero:
-        _fill_cache(parts, reader)
+        _fill_cache(parts, reader, full_reference=is_full_reference(model))
     fabric.barrier()
     training = Training(config, parts, model, objective, reader, fabric)
     # Killed before the first epoch ended: there is no checkpoint, and the start is a function of the seed.
@@ -159,13 +161,15 @@ def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric,
     report(f"run folder {path}")
 
 
-def _fill_cache(parts: Parts, reader: Reader) -> None:
+def _fill_cache(parts: Parts, reader: Reader, *, full_reference: bool) -> None:
     """Read each stimulus once, on all cores, so that a damaged file is found before training and epochs only read the
     cache.
     """
     stimuli: tuple[Stimulus, ...] = (*parts.train, *parts.validation, *parts.test)
     with ThreadPoolExecutor() as pool:
-        reading = pool.map(lambda s: reader(s.path, None) and None, stimuli)
+        reading = pool.map(
+            lambda s: read_stimulus(reader, s.path, s.reference, None, full_reference=full_reference) and None, stimuli
+        )
         try:
             for _ in tqdm(reading, "reading", total=len(stimuli), leave=False, disable=None):
                 pass
@@ -177,14 +181,18 @@ def _fill_cache(parts: Parts, reader: Reader) -> None:
 def _result(training: Training, modality: Modality, folder: RunFolder, model: nn.Module, epoch: int) -> dict[str, Any]:
     config, parts, progress = training.config, training.parts, training.progress
     rows, evaluated, baselines = [], {}, {}
+
+    def score(stimuli: Sequence[Stimulus]) -> NDArray[np.float64]:
+        return predict(
+            model, stimuli, training.reader, training.fabric,
+            batch_size=config.engine.batch_size, workers=config.engine.workers,
+        )  # fmt: skip
+
     for part in ("validation", "test"):
         stimuli = getattr(parts, part)
         if not stimuli:
             continue
-        scores = predict(
-            model, stimuli, training.reader, training.fabric,
-            batch_size=config.engine.batch_size, workers=config.engine.workers,
-        )  # fmt: skip
+        scores = score(stimuli)
         rows += prediction_rows(stimuli, scores, part)
         evaluated[part] = summarise(stimuli, scores)
     for name, baseline in modality.baselines.items() if training.fabric.is_global_zero else ():
@@ -203,6 +211,7 @@ def _result(training: Training, modality: Modality, folder: RunFolder, model: nn
         "selected_epoch": epoch,
         "parts": evaluated,
         "baselines": baselines,
+        "calibration": fit_calibration(parts, score),
         "split_digest": parts.split.digest,
         "parameters": sum(p.numel() for p in model.parameters()),
         "peak_memory_mb": round(peak_memory_mb(), 1),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 
 from rankqa_cli.modalities import read_run
 from rankqa_datasets.errors import InputError
@@ -15,23 +16,34 @@ from rankqa_datasets.errors import InputError
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.option("--calibrated", is_flag=True, help="On the scale of the training set's targets, not the model's own.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The pristine file, for a model that compares with one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of CSV.")
-def score(run: Path, inputs: tuple[Path, ...], as_json: bool) -> None:
+def score(run: Path, inputs: tuple[Path, ...], calibrated: bool, reference: Path | None, as_json: bool) -> None:
     """Score files, or all files of the modality below folders, with the model in folder RUN.
 
-    Prints `path,score` on standard output; higher is better quality, on the model's own scale. A file that cannot be
-    scored is named on standard error, the others are scored all the same, and the exit code is then 1.
+    Prints `path,score` on standard output; higher is better quality, on the model's own scale, or with --calibrated on
+    that of the opinions it was trained on. A file that cannot be scored is named on standard error, the others are
+    scored all the same, and the exit code is then 1.
     """
     from rankqa_cli.scoring import FileScorer
+    from shared_engine.calibration import read_calibration
+    from shared_engine.run_folder import RunFolder
 
     kind, config = read_run(run)
     files = _collect(inputs, kind.suffixes)
-    scorer = FileScorer(run, kind, config)
+    scorer = FileScorer(run, kind, config, reference)
+    to_scale = read_calibration(RunFolder(run)) if calibrated else None
     results: list[tuple[str, float]] = []
     failures = 0
     for file in files:
         try:
-            results.append((str(file), scorer(file)))
+            value = scorer(file)
+            results.append((str(file), value if to_scale is None else float(to_scale(np.array([value]))[0])))
         except InputError as error:
             failures += 1
             click.echo(f"Error: {error}", err=True)

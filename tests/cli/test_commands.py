@@ -36,6 +36,20 @@ def test_every_command_has_help(rankqa, command):
     assert "Usage:" in result.output
 
 
+def test_calibrated_scores_are_on_the_scale_of_the_targets_in_the_same_order(rankqa, fails, images, image_run):
+    folder = images / "stimuli" if (images / "stimuli").is_dir() else images
+    plain, calibrated = (
+        [float(row["score"]) for row in table(rankqa("score", image_run, folder, *flags).stdout)]
+        for flags in ([], ["--calibrated"])
+    )
+    assert stats.spearmanr(plain, calibrated).statistic == pytest.approx(1)
+    with (images / "manifest.csv").open() as lines:
+        targets = [float(row["target"]) for row in csv.DictReader(lines)]
+    assert min(targets) - 2 < min(calibrated) <= max(calibrated) < max(targets) + 2
+    message = fails(2, "score", image_run, folder, "--reference", images / "manifest.csv")
+    assert "judges without a reference: leave --reference out" in message
+
+
 def test_bench_prints_and_writes_figures(rankqa, fails, tmp_path):
     sizes = ["--batch", 16, "--bank", 40, "--repeats", 1]
     result = rankqa("bench", "losses", "spearman", "asna", *sizes, "--json", tmp_path / "figures.json")

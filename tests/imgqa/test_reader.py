@@ -88,3 +88,18 @@ def test_small_image_names_file_and_sizes(tmp_path):
 def test_bad_input_options(options, message):
     with pytest.raises(ValidationError, match=message):
         ImageInput(**options)
+
+
+def test_a_pair_is_cut_at_the_same_places(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for name, pixels in (("a.png", image), ("b.png", 255 - image), ("c.png", image[:50])):
+        Image.fromarray(pixels).save(tmp_path / name)
+    reader = ImageReader(ImageInput(crop=16, train_crops=5, eval_crops=4), ArrayCache(tmp_path / "cache"))
+    for generator in (None, torch.Generator().manual_seed(3)):
+        pair = reader.read_pair(tmp_path / "a.png", tmp_path / "b.png", generator)
+        torch.testing.assert_close(pair["images"] + pair["references"], torch.ones_like(pair["images"]))
+    single = reader(tmp_path / "a.png", torch.Generator().manual_seed(3))
+    assert torch.equal(single["images"], pair["images"])
+    with pytest.raises(InputError, match=r"a\.png has 80 x 60 pixels, its reference .*c\.png 80 x 50"):
+        reader.read_pair(tmp_path / "a.png", tmp_path / "c.png", None)
