@@ -10,8 +10,10 @@ IMAGE = Modality(
     config_type=ImageRunConfig,
     suffixes=(".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
     models={
+        "asna": "imgqa.models.asna:ASNA",
         "cnniqa": "imgqa.models.cnniqa:CNNIQA",
         "compact-cnn": "imgqa.models.compact_cnn:CompactCNN",
+        "siamese-resnet": "imgqa.models.siamese_resnet:SiameseResNet",
         "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",
     },
     recipes="imgqa.recipes",

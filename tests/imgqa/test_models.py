@@ -1,5 +1,7 @@
 """What every image model promises, and what each promises alone."""
 
+import inspect
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,32 +15,61 @@ from imgqa.models.timm_regressor import TimmRegressor
 from rankqa_datasets.errors import InputError
 from shared_engine.names import build
 
-OPTIONS = {"cnniqa": {}, "compact-cnn": {}, "timm-regressor": {"backbone": "mobilenetv3_small_050"}}
+OPTIONS = {
+    "cnniqa": {},
+    "compact-cnn": {},
+    "timm-regressor": {"backbone": "mobilenetv3_small_050"},
+    "siamese-resnet": {"backbone": "test_resnet"},
+    "asna": {"crop": 64},
+}
+# Height and width of a crop; the models not named take every size.
+SIZES = {"asna": (64, 64)}
 
 
 @pytest.fixture(params=IMAGE.models)
-def model(request) -> nn.Module:
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def size(name) -> tuple[int, int]:
+    return SIZES.get(name, (64, 96))
+
+
+@pytest.fixture
+def model(name) -> nn.Module:
     torch.manual_seed(0)
-    return build("image model", request.param, IMAGE.models, OPTIONS[request.param])
+    return build("image model", name, IMAGE.models, OPTIONS[name])
 
 
 def random_images(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def outputs(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    # Some reference that follows from the image, so that one image is scored alike in every batch.
+    references = {"references": 1 - images} if getattr(model, "full_reference", False) else {}
+    return model({"images": images, **references})
+
+
 def scores(model: nn.Module, images: Tensor) -> Tensor:
-    return model({"images": images})["scores"]
+    return outputs(model, images)["scores"]
 
 
 def parameter_count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def test_one_score_an_image_and_gradient_to_every_parameter(model):
-    result = scores(model, random_images(4, 2, 3, 64, 96))
-    assert result.shape == (4,)
-    assert result.dtype == torch.float32
-    (result * torch.arange(4)).sum().backward()
+def test_one_score_an_image_and_gradient_to_every_parameter(model, size):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():  # a gain that starts at zero lets no gradient through at first
+                parameter.fill_(0.1)
+    result = outputs(model, random_images(4, 2, 3, *size))
+    assert result["scores"].shape == (4,)
+    assert result["scores"].dtype == torch.float32
+    sums = [(torch.arange(4) * output.view(4, -1).sum(dim=1)).sum() for output in result.values()]
+    torch.stack(sums).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -46,18 +77,18 @@ def test_one_score_an_image_and_gradient_to_every_parameter(model):
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_the_score_is_the_mean_over_crops(model):
+def test_the_score_is_the_mean_over_crops(model, size):
     model.eval()
-    images = random_images(2, 3, 3, 64, 64)
+    images = random_images(2, 3, 3, *size)
     with torch.inference_mode():
         whole = scores(model, images)
         single = torch.stack([scores(model, images[:, k : k + 1]) for k in range(3)]).mean(dim=0)
     torch.testing.assert_close(whole, single, rtol=1e-4, atol=1e-6)
 
 
-def test_evaluation_is_deterministic_and_does_not_depend_on_the_batch(model):
+def test_evaluation_is_deterministic_and_does_not_depend_on_the_batch(model, size):
     model.eval()
-    images = random_images(4, 1, 3, 64, 64)
+    images = random_images(4, 1, 3, *size)
     with torch.inference_mode():
         first, again = scores(model, images), scores(model, images)
         alone = torch.cat([scores(model, images[i : i + 1]) for i in range(4)])
@@ -66,8 +97,8 @@ def test_evaluation_is_deterministic_and_does_not_depend_on_the_batch(model):
     assert first.unique().numel() == 4
 
 
-def test_flat_images_have_finite_scores_and_gradients(model):
-    images = torch.stack([torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)]).requires_grad_()
+def test_flat_images_have_finite_scores_and_gradients(model, size):
+    images = torch.stack([torch.zeros(1, 3, *size), torch.ones(1, 3, *size)]).requires_grad_()
     result = scores(model, images)
     result.sum().backward()
     assert torch.isfinite(result).all()
@@ -75,18 +106,20 @@ def test_flat_images_have_finite_scores_and_gradients(model):
     assert torch.isfinite(images.grad).all()
 
 
-def test_weights_survive_a_round_trip(model):
-    other = build("image model", *_name_and_options(model))
+def test_weights_survive_a_round_trip(model, name, size):
+    other = build("image model", name, IMAGE.models, OPTIONS[name])
     other.load_state_dict(model.state_dict())
-    images = random_images(2, 1, 3, 64, 64)
+    images = random_images(2, 1, 3, *size)
     with torch.inference_mode():
         assert torch.equal(scores(model.eval(), images), scores(other.eval(), images))
 
 
-def _name_and_options(model: nn.Module) -> tuple:
-    path = f"{type(model).__module__}:{type(model).__name__}"
-    name = next(name for name, target in IMAGE.models.items() if target == path)
-    return name, IMAGE.models, OPTIONS[name]
+def test_full_reference_models_need_references(model, size):
+    if not getattr(model, "full_reference", False):
+        assert "references" not in inspect.getsource(type(model))
+        return
+    with pytest.raises(InputError, match=r"full-reference.*a column `reference`"):
+        model({"images": random_images(1, 1, 3, *size)})
 
 
 def test_an_unknown_option_names_the_closest():
