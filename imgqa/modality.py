@@ -13,6 +13,8 @@ IMAGE = Modality(
         "asna": "imgqa.models.asna:ASNA",
         "cnniqa": "imgqa.models.cnniqa:CNNIQA",
         "compact-cnn": "imgqa.models.compact_cnn:CompactCNN",
+        "hyperiqa": "imgqa.models.hyperiqa:HyperIQA",
+        "linearity-iqa": "imgqa.models.linearity_iqa:LinearityIQA",
         "siamese-resnet": "imgqa.models.siamese_resnet:SiameseResNet",
         "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",
     },

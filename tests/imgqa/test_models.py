@@ -21,6 +21,8 @@ OPTIONS = {
     "timm-regressor": {"backbone": "mobilenetv3_small_050"},
     "siamese-resnet": {"backbone": "test_resnet"},
     "asna": {"crop": 64},
+    "linearity-iqa": {"backbone": "test_resnet"},
+    "hyperiqa": {"backbone": "test_resnet"},
 }
 # Height and width of a crop; the models not named take every size.
 SIZES = {"asna": (64, 64)}

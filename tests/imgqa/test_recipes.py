@@ -14,9 +14,11 @@ RECIPES = list_recipes(IMAGE.recipes)
 # Recipes of published methods keep the terms of their method.
 PUBLISHED = {
     "asna": ("asna",),
+    "hyperiqa": ("mae",),
+    "linearity-iqa": ("norm_in_norm",),
 }
 # Stand-ins for backbones that take seconds for one crop.
-SMALL = {}
+SMALL = {"resnet50": "test_resnet", "resnext101_32x8d": "test_resnet"}
 
 
 def read(name: str) -> ImageRunConfig:
