@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.logistic import Mapping, fit_mapping
+from shared_engine.mixture import rows_by_database
 from shared_engine.parts import Parts
 from shared_engine.run_folder import RunFolder, read_json
 
@@ -22,8 +23,11 @@ def fit_calibration(parts: Parts, predict: Callable[[Sequence[Stimulus]], Array]
     """Fits the monotone logistic from scores to targets, for `result.json`; None where all scores are equal.
 
     On the validation part, whose scores are not flattered by training; without one on the training part (at most a
-    thousand of its stimuli, evenly spaced). Never on the test part.
+    thousand of its stimuli, evenly spaced). Never on the test part. None too for a mixture of databases, which have no
+    common scale.
     """
+    if len(rows_by_database(parts.train)) > 1:
+        return None
     part, stimuli = ("validation", parts.validation) if parts.validation else ("train", parts.train)
     chosen = [stimuli[i] for i in np.unique(np.linspace(0, len(stimuli) - 1, MOST_STIMULI).round().astype(int))]
     scores, targets = predict(chosen), np.array([s.target for s in chosen])
@@ -40,5 +44,7 @@ def read_calibration(folder: RunFolder) -> Mapping:
     """
     entry = read_json(folder.result).get("calibration")
     if entry is None:
-        raise InputError(f"{folder.path} holds no calibration: all its scores were equal")
+        raise InputError(
+            f"{folder.path} holds no calibration: its scores were all equal, or its databases have no common scale"
+        )
     return Mapping(entry["form"], tuple(entry["parameters"]), entry["center"], entry["scale"])

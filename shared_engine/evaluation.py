@@ -11,6 +11,7 @@ from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.criteria import compute_criteria
 from shared_engine.intervals import bonett_wright_interval, bootstrap_intervals
+from shared_engine.mixture import rows_by_database
 from shared_engine.names import UsageProblem, closest
 
 Array = NDArray[np.float64]
@@ -26,6 +27,27 @@ def summarise(stimuli: Sequence[Stimulus], scores: Array) -> dict[str, Any]:
         None if criteria.srocc is None else bonett_wright_interval(criteria.srocc, criteria.n)
     )
     return summary
+
+
+def summarise_databases(stimuli: Sequence[Stimulus], scores: Array, part: str) -> dict[str, dict[str, Any]]:
+    """`summarise` under the name of the part; of several databases each on its own, as "part, database".
+
+    Opinions of different databases are on different scales: criteria over all of them would mean nothing.
+    """
+    groups = rows_by_database(stimuli)
+    if len(groups) == 1:
+        return {part: summarise(stimuli, scores)}
+    return {f"{part}, {name}": summarise([stimuli[i] for i in rows], scores[rows]) for name, rows in groups.items()}
+
+
+def mean_within(
+    criterion: Callable[[Array, Array], float | None], stimuli: Sequence[Stimulus], scores: Array
+) -> float | None:
+    """A criterion of scores and targets, as its mean over the databases; None where it is undefined in one of them."""
+    targets = np.array([s.target for s in stimuli])
+    values = [criterion(scores[rows], targets[rows]) for rows in rows_by_database(stimuli).values()]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def summarise_by(stimuli: Sequence[Stimulus], scores: Array, column: str) -> dict[str, dict[str, Any]]:

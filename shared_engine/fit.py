@@ -19,6 +19,8 @@ from rankqa_datasets.errors import InputError
 from shared_engine.checkpoint import State, load_checkpoint, load_weights, save_checkpoint
 from shared_engine.config import RunConfig
 from shared_engine.criteria import plcc, srocc
+from shared_engine.evaluation import mean_within
+from shared_engine.mixture import find_mixture
 from shared_engine.modality import Reader, is_full_reference
 from shared_engine.names import UsageProblem
 from shared_engine.optimisation import build_average, build_optimizer, build_scheduler
@@ -51,6 +53,7 @@ class Training:
         self.plain_model = model
         self.average: AveragedModel | None = build_average(model, config.optim)
         self.objective = objective.to(fabric.device)
+        self.mixture = find_mixture(parts.train)
         optimizer = build_optimizer(model, config.optim)
         self.batches = EpochBatches(
             len(parts.train),
@@ -109,14 +112,14 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
     training.model.train()
     training.objective.train()
     learning_rate = training.scheduler.get_last_lr()[0]
-    totals: dict[str, float] = {}
+    values_of: dict[str, list[float]] = {}
     bar = tqdm(training.loader, f"epoch {progress.epoch}", leave=False, disable=None if fabric.is_global_zero else True)
     for group in _groups(iter(bar), config.engine.accumulate):
         for i, batch in enumerate(group):
             with fabric.no_backward_sync(training.model, enabled=i + 1 < len(group)):  # pyright: ignore[reportArgumentType]
                 values = _backward(training, batch, share=1 / len(group))
             for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + value
+                values_of.setdefault(name, []).append(value)
         if config.optim.clip_norm is not None:
             fabric.clip_gradients(training.model, training.optimizer, max_norm=config.optim.clip_norm)  # pyright: ignore[reportArgumentType]
         training.optimizer.step()
@@ -125,7 +128,8 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
         training.objective.push()
         if training.average is not None:
             training.average.update_parameters(training.plain_model)
-    means = {name: total / len(training.batches) for name, total in totals.items()}
+    # Of a mixture not every batch holds every database.
+    means = {name: sum(values) / len(values) for name, values in values_of.items()}
     return {"epoch": progress.epoch, "lr": float(learning_rate), **means}
 
 
@@ -139,9 +143,14 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
             f"try a smaller rate with --set optim.lr={training.config.optim.lr / 10:g}"
         )
     # The loss core works in float64 whatever the precision of the network.
+    rows, targets, target_std, databases = batch["rows"], batch["targets"], batch["target_std"], None
+    if training.mixture is not None:
+        targets, target_std = training.mixture.standardise(rows, targets, target_std)
+        databases = training.mixture.database.to(rows.device)[rows]
+        rows = training.mixture.place.to(rows.device)[rows]
     try:
         total, terms = training.objective(
-            scores.float(), batch["targets"], ids=batch["rows"], target_std=batch["target_std"], outputs=outputs
+            scores.float(), targets, ids=rows, target_std=target_std, databases=databases, outputs=outputs
         )
     except ValueError as error:
         # A batch that a loss cannot take: outputs that the model does not give, or a length that it does not rank.
@@ -167,13 +176,13 @@ def _follow(training: Training) -> dict[str, float | None]:
     progress, parts = training.progress, training.parts
     row: dict[str, float | None] = {}
     if parts.validation:
-        scores, targets = _scores(training, "validation"), np.array([s.target for s in parts.validation])
-        value = srocc(scores, targets)
-        row |= {"validation_srocc": value, "validation_plcc": plcc(scores, targets)}
+        scores = _scores(training, "validation")
+        value = mean_within(srocc, parts.validation, scores)
+        row |= {"validation_srocc": value, "validation_plcc": mean_within(plcc, parts.validation, scores)}
         if value is not None and value > progress.best_srocc:
             progress.best_srocc, progress.best_epoch = value, progress.epoch
     if training.config.engine.report_test_max and parts.test:
-        value = srocc(_scores(training, "test"), np.array([s.target for s in parts.test]))
+        value = mean_within(srocc, parts.test, _scores(training, "test"))
         row["test_srocc"] = value
         if value is not None:
             progress.test_max_srocc = max(

@@ -20,8 +20,9 @@ from shared_engine.calibration import fit_calibration
 from shared_engine.checkpoint import load_weights
 from shared_engine.config import EngineConfig, ObjectiveConfig, RunConfig
 from shared_engine.environment import describe_environment, peak_memory_mb
-from shared_engine.evaluation import baseline_scores, prediction_rows, summarise
+from shared_engine.evaluation import baseline_scores, prediction_rows, summarise_databases
 from shared_engine.fit import Training, fit, load, selected_weights
+from shared_engine.mixture import find_mixture
 from shared_engine.modality import Modality, Reader, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
@@ -126,20 +127,29 @@ def launch(config: EngineConfig) -> Fabric:
 def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     """The objective with its bank; standardised losses use mean and standard deviation of the training targets.
 
+    With several databases in the training part each has its own bank, mean and standard deviation.
+
     Raises:
         UsageProblem: unknown loss or option.
     """
     targets = np.array([s.target for s in parts.train])
     if np.ptp(targets) == 0:
         raise InputError(f"all {len(targets)} training targets are {targets[0]:g}: there is nothing to rank")
+    mixture = find_mixture(parts.train)
+    location, scale = float(targets.mean()), float(targets.std())
     bank = None
-    if config.bank is not None:
+    if config.bank is not None and mixture is None:
         bank = ScoreBank(config.bank.capacity or len(targets), config.bank.kind)
+    elif config.bank is not None and mixture is not None:
+        sizes = dict(zip(mixture.names, mixture.sizes, strict=True))
+        bank = {name: ScoreBank(config.bank.capacity or size, config.bank.kind) for name, size in sizes.items()}
+    databases = None
+    if mixture is not None:
+        databases, location, scale = mixture.names, 0.0, 1.0  # targets come standardised within each database
     try:
         terms = [Term(name=t.name, weight=t.weight, use_bank=t.bank, options=t.options) for t in config.terms]
         kept = {} if config.bank is None else config.bank.model_dump(include={"max_age", "warmup", "align"})
-        location, scale = float(targets.mean()), float(targets.std())
-        return Objective(terms, bank, target_location=location, target_scale=scale, **kept)
+        return Objective(terms, bank, databases=databases, target_location=location, target_scale=scale, **kept)
     except (TypeError, ValueError) as error:
         raise UsageProblem(str(error)) from None
 
@@ -155,6 +165,10 @@ def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric,
         f"{len(parts.train)} training stimuli of {contents} contents, {len(parts.validation)} validation, "
         f"{len(parts.test)} test; split {parts.split.digest[:12]}"
     )
+    mixture = find_mixture(parts.train)
+    if mixture is not None:
+        sizes = ", ".join(f"{name} ({size})" for name, size in zip(mixture.names, mixture.sizes, strict=True))
+        report(f"databases {sizes}: never compared with each other, one bank and one target scale each")
     report(
         f"model {config.model.name}: {parameters:,} parameters; batch {engine.batch_size} + bank of up to {rows} scores"
     )
@@ -194,11 +208,11 @@ def _result(training: Training, modality: Modality, folder: RunFolder, model: nn
             continue
         scores = score(stimuli)
         rows += prediction_rows(stimuli, scores, part)
-        evaluated[part] = summarise(stimuli, scores)
+        evaluated |= summarise_databases(stimuli, scores, part)
     for name, baseline in modality.baselines.items() if training.fabric.is_global_zero else ():
         referenced, values = baseline_scores(parts.test, baseline)
         if len(referenced) >= 2:
-            baselines[name] = summarise(referenced, values)
+            baselines |= summarise_databases(referenced, values, name)
     if training.fabric.is_global_zero and rows:
         write_csv(folder.predictions, rows)
     result: dict[str, Any] = {

@@ -39,7 +39,13 @@ def evaluate(
     """
     from rankqa_cli.scoring import score_stimuli
     from rankqa_datasets.manifest import read_manifest
-    from shared_engine.evaluation import baseline_scores, group_labels, prediction_rows, summarise, summarise_by
+    from shared_engine.evaluation import (
+        baseline_scores,
+        group_labels,
+        prediction_rows,
+        summarise_by,
+        summarise_databases,
+    )
     from shared_engine.run_folder import write_csv
 
     kind, config = read_run(run)
@@ -48,8 +54,8 @@ def evaluate(
     for column in columns:
         group_labels(stimuli, column)
     scores = score_stimuli(run, kind, config, stimuli)
-    summaries = {part: summarise(stimuli, scores)}
-    rows = [criteria_row(f"{config.recipe or config.model.name}, {part}", summaries[part])]
+    summaries = summarise_databases(stimuli, scores, part)
+    rows = [criteria_row(f"{config.recipe or config.model.name}, {name}", one) for name, one in summaries.items()]
     groups = {column: summarise_by(stimuli, scores, column) for column in columns}
     for column, values in groups.items():
         rows += [criteria_row(f"  {column} {value or '(empty)'}", summary) for value, summary in values.items()]
@@ -57,8 +63,9 @@ def evaluate(
         for name, value_of in kind.baselines.items():
             referenced, values = baseline_scores(stimuli, value_of)
             if len(referenced) >= 2:
-                summaries[name] = summarise(referenced, values)
-                rows.append(criteria_row(f"{name}, {part}", summaries[name]))
+                found = summarise_databases(referenced, values, name)
+                rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
+                summaries |= found
     if out is not None:
         write_csv(out, prediction_rows(stimuli, scores, part))
     if as_json:
