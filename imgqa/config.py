@@ -14,8 +14,12 @@ class ImageInput(Frozen):
     crop: int = Field(default=224, ge=16)
     train_crops: int = Field(default=1, ge=1)
     """Random crops of an image in each epoch; the score of the image is the mean over them."""
+    eval_view: Literal["grid", "five", "full"] = "grid"
+    """What evaluation sees, the same every time: a grid of crops, the four corners and the centre, or the whole image
+    at once (for models that take any size; scored one by one, since sizes differ).
+    """
     eval_crops: int = Field(default=4, ge=1)
-    """Fixed crops in evaluation, a square number n * n: the n x n grid from corner to corner, 1 the centre."""
+    """Crops of the grid, a square number n * n: the n x n grid from corner to corner, 1 the centre."""
     horizontal_flip: bool = True
 
     @field_validator("eval_crops")

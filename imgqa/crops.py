@@ -58,6 +58,24 @@ def grid_crops(image: np.ndarray, *, size: int, count: int) -> np.ndarray:
     return _cut(image, corners, size)
 
 
+def five_crops(image: np.ndarray, *, size: int) -> np.ndarray:
+    """The windows in the four corners and in the centre.
+
+    Args:
+        image: uint8 (H, W, C), may be a memory map.
+        size: side of a window in pixels.
+
+    Returns:
+        uint8 (5, size, size, C), a copy: top left, top right, bottom left, bottom right, centre.
+
+    Raises:
+        InputError: the image is smaller than a window.
+    """
+    height, width = _check_size(image, size)
+    bottom, right = height - size, width - size
+    return _cut(image, [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)], size)
+
+
 def _evenly(last: int, n: int) -> list[int]:
     return [last // 2] if n == 1 else [round(i * last / (n - 1)) for i in range(n)]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from imgqa.config import ImageInput, ImageRunConfig
-from imgqa.crops import grid_crops, random_crops
+from imgqa.crops import five_crops, grid_crops, random_crops
 from imgqa.decode import DECODER, decode_image
 from rankqa_datasets.cache import ArrayCache
 from rankqa_datasets.errors import InputError
@@ -21,6 +21,11 @@ class ImageReader:
     input: ImageInput
     cache: ArrayCache
 
+    @property
+    def varying_shapes(self) -> bool:
+        """Whether stimuli may come in different shapes in evaluation, and so cannot share a batch."""
+        return self.input.eval_view == "full"
+
     def __call__(self, path: Path, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Crops of one image.
 
@@ -29,7 +34,7 @@ class ImageReader:
             generator: draws the training crops; None returns the fixed crops of evaluation.
 
         Returns:
-            `images`: float32 (K, 3, crop, crop) in [0, 1].
+            `images`: float32 (K, 3, crop, crop) in [0, 1]; (1, 3, H, W) where evaluation sees the whole image.
 
         Raises:
             InputError: the file cannot be decoded, or the image is smaller than a crop.
@@ -72,6 +77,10 @@ class ImageReader:
         return images.div_(255)
 
     def _cut(self, image: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
+        if generator is None and self.input.eval_view == "full":
+            return np.array(image[None])
+        if generator is None and self.input.eval_view == "five":
+            return five_crops(image, size=self.input.crop)
         if generator is None:
             return grid_crops(image, size=self.input.crop, count=self.input.eval_crops)
         return random_crops(

@@ -26,6 +26,8 @@ def predict(
     """
     was_training = model.training
     model.eval()
+    if getattr(reader, "varying_shapes", False):
+        batch_size = 1
     loader = evaluation_loader(
         StimulusDataset(stimuli, reader, full_reference=is_full_reference(model)),
         batch_size,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from tqdm import tqdm
 
 from rankqa_cli.modalities import read_run
 from rankqa_datasets.errors import InputError
@@ -40,13 +41,12 @@ def score(run: Path, inputs: tuple[Path, ...], calibrated: bool, reference: Path
     to_scale = read_calibration(RunFolder(run)) if calibrated else None
     results: list[tuple[str, float]] = []
     failures = 0
-    for file in files:
-        try:
-            value = scorer(file)
-            results.append((str(file), value if to_scale is None else float(to_scale(np.array([value]))[0])))
-        except InputError as error:
+    for file, value in tqdm(scorer.scores(files), "scoring", total=len(files), leave=False, disable=None):
+        if isinstance(value, InputError):
             failures += 1
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {value}", err=True)
+        else:
+            results.append((str(file), value if to_scale is None else float(to_scale(np.array([value]))[0])))
     if as_json:
         click.echo(json.dumps([{"path": path, "score": value} for path, value in results], indent=2))
     else:

@@ -1,6 +1,9 @@
 """Applying a trained run to files."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,15 @@ from shared_engine.config import RunConfig
 from shared_engine.modality import Modality, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem
 from shared_engine.predict import predict
+from shared_engine.stimuli import Batch
 from shared_engine.train import launch, load_run
+
+_BATCH = 8
+_READ_AHEAD = 4 * _BATCH
 
 
 class FileScorer:
-    """The model of a run as a function of a file."""
+    """The model of a run, applied to files."""
 
     def __init__(self, run: Path, modality: Modality, config: RunConfig, reference: Path | None = None) -> None:
         """The model of `run`, and the file that a full-reference model compares with.
@@ -34,19 +41,50 @@ class FileScorer:
         self.reference = reference
         self.reader = modality.reader(config, NoCache())
 
-    @torch.no_grad()
-    def __call__(self, path: Path) -> float:
-        """The score of one file, higher is better.
+    def scores(self, files: Sequence[Path]) -> Iterator[tuple[Path, float | InputError]]:
+        """The score of each file in turn, higher is better; the error in place of it where there is none.
 
-        Raises:
-            InputError: the file cannot be read, or the score is not finite.
+        Files are read by threads while the model scores earlier ones, in batches of equal shape. But for rounding, a
+        score does not depend on its neighbours.
         """
-        tensors = read_stimulus(self.reader, path, self.reference, None, full_reference=self.full_reference)
-        batch = {name: tensor.unsqueeze(0) for name, tensor in tensors.items()}
-        value = float(self.model(batch)["scores"][0])
-        if not np.isfinite(value):
-            raise InputError(f"the model gives {path} a score that is not finite")
-        return value
+        with ThreadPoolExecutor() as pool:
+            waiting: deque[tuple[Path, Future[Batch | InputError]]] = deque()
+            coming = iter(files)
+            batch: list[tuple[Path, Batch]] = []
+            while True:
+                for file in islice(coming, max(0, _READ_AHEAD - len(waiting))):
+                    waiting.append((file, pool.submit(self._read, file)))
+                if not waiting:
+                    break
+                file, reading = waiting.popleft()
+                read = reading.result()
+                if batch and (isinstance(read, InputError) or len(batch) == _BATCH or not _alike(read, batch[0][1])):
+                    yield from self._score(batch)
+                    batch = []
+                if isinstance(read, InputError):
+                    yield file, read
+                else:
+                    batch.append((file, read))
+            yield from self._score(batch)
+
+    def _read(self, file: Path) -> Batch | InputError:
+        try:
+            return read_stimulus(self.reader, file, self.reference, None, full_reference=self.full_reference)
+        except InputError as error:
+            return error
+
+    @torch.no_grad()
+    def _score(self, batch: list[tuple[Path, Batch]]) -> Iterator[tuple[Path, float | InputError]]:
+        if not batch:
+            return
+        tensors = {name: torch.stack([read[name] for _, read in batch]) for name in batch[0][1]}
+        for (file, _), score in zip(batch, self.model(tensors)["scores"].tolist(), strict=True):
+            bad = InputError(f"the model gives {file} a score that is not finite")
+            yield file, score if np.isfinite(score) else bad
+
+
+def _alike(one: Batch, other: Batch) -> bool:
+    return all(tensor.shape == other[name].shape for name, tensor in one.items())
 
 
 def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Sequence[Stimulus]) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from imgqa.crops import grid_crops, random_crops
+from imgqa.crops import five_crops, grid_crops, random_crops
 from rankqa_datasets.errors import InputError
 
 
@@ -67,3 +67,13 @@ def test_too_small_an_image_names_both_sizes(shape):
         grid_crops(image, size=16, count=1)
     with pytest.raises(InputError, match=message):
         random_crops(image, size=16, count=1, horizontal_flip=True, generator=torch.Generator())
+
+
+def test_five_crops_are_the_corners_and_the_centre():
+    image = np.arange(9 * 12 * 3, dtype=np.uint8).reshape(9, 12, 3)
+    crops = five_crops(image, size=4)
+    corners = [(0, 0), (0, 8), (5, 0), (5, 8), (2, 4)]
+    for crop, (top, left) in zip(crops, corners, strict=True):
+        assert np.array_equal(crop, image[top : top + 4, left : left + 4])
+    with pytest.raises(InputError, match="a crop 10 x 10"):
+        five_crops(image, size=10)

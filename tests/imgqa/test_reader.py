@@ -103,3 +103,17 @@ def test_a_pair_is_cut_at_the_same_places(tmp_path):
     assert torch.equal(single["images"], pair["images"])
     with pytest.raises(InputError, match=r"a\.png has 80 x 60 pixels, its reference .*c\.png 80 x 50"):
         reader.read_pair(tmp_path / "a.png", tmp_path / "c.png", None)
+
+
+def test_views_of_evaluation(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    shapes = {"grid": (4, 3, 16, 16), "five": (5, 3, 16, 16), "full": (1, 3, 40, 50)}
+    for view, shape in shapes.items():
+        reader = ImageReader(ImageInput(crop=16, eval_view=view), ArrayCache(tmp_path / "cache"))
+        assert reader(tmp_path / "a.png", None)["images"].shape == shape
+        assert reader(tmp_path / "a.png", torch.Generator())["images"].shape == (1, 3, 16, 16)
+        assert reader.varying_shapes == (view == "full")
+    whole = ImageReader(ImageInput(crop=16, eval_view="full"), ArrayCache(tmp_path / "cache"))
+    pixels = whole(tmp_path / "a.png", None)["images"][0].permute(1, 2, 0).mul(255).round().numpy()
+    assert np.array_equal(pixels, image)
