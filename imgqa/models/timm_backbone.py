@@ -46,6 +46,27 @@ def map_backbone(name: str, *, pretrained: bool, levels: Sequence[int]) -> tuple
     return backbone, list(backbone.feature_info.channels())  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
 
 
+def token_backbone(name: str, *, pretrained: bool, blocks: Sequence[int]) -> tuple[nn.Module, int, tuple[int, int]]:
+    """A vision transformer that maps (N, 3, H, W) to the tokens after `blocks`, as maps, their channels and grid.
+
+    Args:
+        name: of a timm model, as in `vector_backbone`.
+        pretrained: as in `vector_backbone`.
+        blocks: counted from 0.
+
+    Raises:
+        InputError: unknown backbone, weights that cannot be had, without these blocks, or not a vision transformer.
+    """
+    backbone, channels = map_backbone(name, pretrained=pretrained, levels=blocks)
+    reductions = backbone.feature_info.reduction()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    if not takes_one_size_only(backbone) or len({*channels}) > 1 or len({*reductions}) > 1:
+        raise InputError(
+            f"this model needs a vision transformer of one input size, such as 'vit_base_patch8_224', got {name!r}"
+        )
+    height, width = own_size(backbone)
+    return backbone, channels[0], (height // reductions[0], width // reductions[0])
+
+
 def own_normalisation(backbone: nn.Module) -> ChannelNorm:
     """The mean and standard deviation that the backbone's weights were trained with."""
     data = import_timm().data.resolve_model_data_config(backbone)

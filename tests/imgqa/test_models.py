@@ -23,9 +23,12 @@ OPTIONS = {
     "asna": {"crop": 64},
     "linearity-iqa": {"backbone": "test_resnet"},
     "hyperiqa": {"backbone": "test_resnet"},
+    "dbcnn": {"backbone": "test_resnet"},
+    "gmc-iqa": {"backbone": "test_vit", "blocks": [1, 3, 5], "opinions": 2, "rank": 8},
+    "maniqa": {"backbone": "test_vit", "blocks": [2, 3]},
 }
 # Height and width of a crop; the models not named take every size.
-SIZES = {"asna": (64, 64)}
+SIZES = {"asna": (64, 64), "gmc-iqa": (160, 160), "maniqa": (160, 160)}
 
 
 @pytest.fixture(params=IMAGE.models)

@@ -14,11 +14,19 @@ RECIPES = list_recipes(IMAGE.recipes)
 # Recipes of published methods keep the terms of their method.
 PUBLISHED = {
     "asna": ("asna",),
+    "dbcnn": ("mse",),
+    "gmc-iqa": ("gcc",),
     "hyperiqa": ("mae",),
     "linearity-iqa": ("norm_in_norm",),
+    "maniqa": ("mse",),
 }
 # Stand-ins for backbones that take seconds for one crop.
-SMALL = {"resnet50": "test_resnet", "resnext101_32x8d": "test_resnet"}
+SMALL = {
+    "resnet50": "test_resnet",
+    "resnext101_32x8d": "test_resnet",
+    "vgg16": "test_resnet",
+    "vit_base_patch8_224": "vit_tiny_patch16_224",
+}
 
 
 def read(name: str) -> ImageRunConfig:
