@@ -46,6 +46,8 @@ class TermConfig(Frozen):
     weight: float = Field(default=1.0, gt=0)
     bank: bool = False
     options: dict[str, Any] = {}
+    output: str = "scores"
+    """What the loss takes as scores: another output of the model for a head with a loss of its own."""
 
 
 class BankConfig(Frozen):
@@ -88,7 +90,13 @@ class ObjectiveConfig(Frozen):
             raise ValueError(f"unknown preset {table['preset']!r}: {closest(str(table['preset']), list(PRESETS))}")
         preset = PRESETS[table["preset"]]()
         terms = [
-            {"name": term.name, "weight": term.weight, "bank": term.use_bank, "options": dict(term.options)}
+            {
+                "name": term.name,
+                "weight": term.weight,
+                "bank": term.use_bank,
+                "options": dict(term.options),
+                "output": term.output,
+            }
             for term in preset.terms
         ]
         bank = None if preset.bank is None else {"kind": preset.bank, "capacity": preset.capacity}
@@ -96,9 +104,10 @@ class ObjectiveConfig(Frozen):
 
     @model_validator(mode="after")
     def _check_terms(self) -> "ObjectiveConfig":
-        names = [term.name for term in self.terms]
+        names = [(term.name, term.output) for term in self.terms]
         if len(set(names)) < len(names):
-            raise ValueError(f"each term may stand once in objective.terms, got {', '.join(names)}")
+            listed = ", ".join(name for name, _ in names)
+            raise ValueError(f"each term may stand once for an output in objective.terms, got {listed}")
         if any(term.bank for term in self.terms) and self.bank is None:
             raise ValueError("a term with bank = true needs the table [objective.bank]")
         return self

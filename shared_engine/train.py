@@ -147,7 +147,7 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     if mixture is not None:
         databases, location, scale = mixture.names, 0.0, 1.0  # targets come standardised within each database
     try:
-        terms = [Term(name=t.name, weight=t.weight, use_bank=t.bank, options=t.options) for t in config.terms]
+        terms = [Term(t.name, t.weight, use_bank=t.bank, options=t.options, output=t.output) for t in config.terms]
         kept = {} if config.bank is None else config.bank.model_dump(include={"max_age", "warmup", "align"})
         return Objective(terms, bank, databases=databases, target_location=location, target_scale=scale, **kept)
     except (TypeError, ValueError) as error:

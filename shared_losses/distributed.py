@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,7 @@ class GatheredRows:
     databases: Tensor
     own: slice
     world_size: int
+    extra: tuple[Tensor, ...] = ()
 
 
 @torch.no_grad()
@@ -37,11 +39,13 @@ def gather_rows(
     target_std: BatchFloats | None = None,
     score_std: BatchFloats | None = None,
     databases: BatchInts | None = None,
+    extra: Sequence[BatchFloats] = (),
 ) -> GatheredRows:
     """Gathers the batch of every process; the batches may differ in length.
 
     Every process must call it at the same point, all with `ids` or all without. Without an initialised process group
-    it returns the rows given. `target_std` and `score_std` are NaN where not given, `databases` 0.
+    it returns the rows given. `target_std` and `score_std` are NaN where not given, `databases` 0; `extra` are further
+    columns, as many on every process.
 
     Values are not checked: a process that raised alone would leave the others waiting in the exchange.
 
@@ -52,6 +56,8 @@ def gather_rows(
     check_batch(scores, targets, target_std)
     if score_std is not None:
         check_vector("score_std", score_std, like=("scores", scores))
+    for column in extra:
+        check_vector("extra", column, like=("scores", scores))
     for name, column in (("ids", ids), ("databases", databases)):
         if column is not None and column.shape != scores.shape:
             raise ValueError(
@@ -62,7 +68,8 @@ def gather_rows(
     databases = torch.zeros_like(scores, dtype=torch.int64) if databases is None else databases
     if not (dist.is_available() and dist.is_initialized()):
         own = slice(0, scores.shape[0])
-        return GatheredRows(scores.detach(), targets.detach(), ids, target_std, score_std, databases, own, 1)
+        more = tuple(column.detach() for column in extra)
+        return GatheredRows(scores.detach(), targets.detach(), ids, target_std, score_std, databases, own, 1, more)
     device, world_size = scores.device, dist.get_world_size()
     own_size = torch.tensor([scores.shape[0], ids is not None], device=device)
     sizes = [torch.empty_like(own_size) for _ in range(world_size)]
@@ -71,7 +78,8 @@ def gather_rows(
     if len(set(with_ids)) > 1:
         raise ValueError(f"ids must be passed on all processes or none; passed by rank: {[bool(x) for x in with_ids]}")
     # One exchange: float64 holds every score, every target and every id below 2^53 exactly. Short batches are padded.
-    columns = (scores, targets, target_std, score_std, databases, torch.zeros_like(databases) if ids is None else ids)
+    known = torch.zeros_like(databases) if ids is None else ids
+    columns = (scores, targets, target_std, score_std, databases, known, *extra)
     padded = torch.zeros(len(columns), max(lengths), dtype=torch.float64, device=device)
     for row, column in zip(padded, columns, strict=True):
         row[: scores.shape[0]] = column.detach()
@@ -79,7 +87,8 @@ def gather_rows(
     dist.all_gather(blocks, padded)
     parts = [block[:, :length] for block, length in zip(blocks, lengths, strict=True)]
     every = zip(torch.cat(parts, dim=1), columns, strict=True)
-    all_scores, all_targets, all_std, all_score_std, all_databases, all_ids = [x.to(like.dtype) for x, like in every]
+    every = [x.to(like.dtype) for x, like in every]
+    all_scores, all_targets, all_std, all_score_std, all_databases, all_ids, *more = every
     begin = sum(lengths[: dist.get_rank()])
     own = slice(begin, begin + scores.shape[0])
     return GatheredRows(
@@ -91,4 +100,5 @@ def gather_rows(
         all_databases,
         own,
         world_size,
+        tuple(more),
     )

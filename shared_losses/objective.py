@@ -31,12 +31,15 @@ class Term:
         weight: Factor in the sum, finite, not negative.
         use_bank: Whether the loss sees the rows of the score bank.
         options: Keyword options of the loss.
+        output: What the loss takes as scores: "scores", or another output of the model, one value an item, as of a head
+            of its own. The bank holds "scores" alone.
     """
 
     name: str
     weight: Number = 1.0
     use_bank: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    output: str = "scores"
 
 
 class Objective(nn.Module):
@@ -95,6 +98,11 @@ class Objective(nn.Module):
                 "each database has its own bank: pass banks by name for"
                 f" {', '.join(self.databases)}, got {', '.join(map(repr, banks))}"
             )
+        for label, term in self.terms.items():
+            if term.output != "scores" and term.use_bank:
+                raise ValueError(
+                    f"term {label} takes {term.output!r}, but the bank holds scores alone; leave use_bank out"
+                )
         asking = [label for label, term in self.terms.items() if term.use_bank]
         if asking and not banks:
             raise ValueError(f"terms {', '.join(asking)} use the bank, but the objective has none; pass a ScoreBank")
@@ -131,23 +139,26 @@ class Objective(nn.Module):
                 `score_std`, `score_distribution`, `target_distribution`, `anchor_embeddings`, ...
 
         Returns:
-            The weighted sum, and each term's own detached value, unweighted, by name (a second term of a name is
-            called name_2); with several databases also "name/database" for those in the joined batch.
+            The weighted sum, and each term's own detached value, unweighted, by name (a second term of a name is called
+            name_2, one of another output name@output); with several databases also "name/database" for those in the
+            joined batch.
 
         Raises:
             TypeError: If a tensor is missing or not floating.
             ValueError: If shapes, devices, ids or values are not valid, as in the losses and `ScoreBank.push`; or, in
                 training, if a term has no gradient because the scores were detached.
         """
-        rows = self._gather(scores, targets, ids, target_std, databases, outputs or {})
-        self._check_gathered(rows)
-        given = {"target_std": target_std, **(outputs or {})}
+        outputs = outputs or {}
+        heads = self._heads(outputs)
+        rows = self._gather(scores, targets, ids, target_std, databases, outputs, heads)
+        self._check_gathered(rows, heads)
+        given = {"target_std": target_std, **outputs}
         used = [0] if not self.databases else rows.databases.unique().tolist()
         values: dict[str, Tensor] = {}
         total = torch.zeros((), dtype=torch.float64, device=scores.device)
         for database in used:
             share = (rows.databases == database).double().mean().item()
-            parts = self._terms_of(database, rows, scores, targets, given)
+            parts = self._terms_of(database, rows, {"scores": scores, **heads}, targets, given)
             ramp = self._ramp(database, rows)
             for label, value in parts.items():
                 self._check_gradient(label, value)
@@ -205,6 +216,7 @@ class Objective(nn.Module):
         target_std: Tensor | None,
         databases: Tensor | None,
         outputs: Mapping[str, Tensor],
+        heads: Mapping[str, Tensor],
     ) -> GatheredRows:
         table = next((bank for bank in self._score_banks if bank.kind == "table"), None)
         if table is not None and ids is None:
@@ -213,40 +225,70 @@ class Objective(nn.Module):
             named = ", ".join(self.databases) or "none"
             raise ValueError(f"the objective's databases are {named}, but the batch came with databases={databases}")
         return gather_rows(
-            scores, targets, ids=ids, target_std=target_std, score_std=outputs.get("score_std"), databases=databases
+            scores,
+            targets,
+            ids=ids,
+            target_std=target_std,
+            score_std=outputs.get("score_std"),
+            databases=databases,
+            extra=list(heads.values()),
         )
 
-    def _check_gathered(self, rows: GatheredRows) -> None:
+    def _heads(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The outputs that terms take in place of scores."""
+        wanted = dict.fromkeys(term.output for term in self.terms.values() if term.output != "scores")
+        for name in wanted:
+            if name not in outputs:
+                given = ", ".join(["scores", *outputs])
+                raise ValueError(f"a term takes the output {name!r}, but the model gives {given}")
+        return {name: outputs[name] for name in wanted}
+
+    def _check_gathered(self, rows: GatheredRows, heads: Mapping[str, Tensor]) -> None:
         # On the gathered rows, so that all processes raise together.
-        check_finite("scores", rows.scores)
+        for name, column in zip(("scores", *heads), (rows.scores, *rows.extra), strict=True):
+            check_finite(name, column)
         check_finite("targets", rows.targets)
         low, high = (x.item() for x in rows.databases.aminmax())
         if not 0 <= low <= high < max(1, len(self.databases)):
             raise ValueError(f"databases must lie in 0..{len(self.databases) - 1}, got {low}..{high}")
 
     def _terms_of(
-        self, database: int, rows: GatheredRows, scores: Tensor, targets: Tensor, given: Mapping[str, Tensor | None]
+        self,
+        database: int,
+        rows: GatheredRows,
+        heads: Mapping[str, Tensor],
+        targets: Tensor,
+        given: Mapping[str, Tensor | None],
     ) -> dict[str, Tensor]:
-        """The value of every term for the rows of one database."""
+        """The value of every term for the rows of one database; `heads` are the scores and what other terms take."""
         inside = rows.databases == database
         mine = inside[rows.own]
         if not bool(mine.any()):  # another process has rows of it
-            return {label: (scores * 0).sum(dtype=loss_dtype(scores)) for label in self.terms}
+            nothing = {name: (head * 0).sum(dtype=loss_dtype(head)) for name, head in heads.items()}
+            return {label: nothing[term.output] for label, term in self.terms.items()}
         others = inside.clone()
         others[rows.own] = False
         bank = self._bank(database)
-        near = BankRows(rows.scores[others], rows.targets[others], rows.target_std[others], rows.score_std[others])
-        every = near
+        rest = (rows.targets[others], rows.target_std[others], rows.score_std[others])
+        near = {name: BankRows(c[others], *rest) for name, c in zip(heads, (rows.scores, *rows.extra), strict=True)}
+        every = near["scores"]
         if bank is not None and any(term.use_bank for term in self.terms.values()):
             ids = None if rows.ids is None else rows.ids[inside]
             ids, (now,) = (None, (None,)) if ids is None else _mean_of_each(ids, [rows.scores[inside]])
             held = bank.view(exclude_ids=ids, max_age=self.max_age, align_scores=now if self.align else None)
-            every = BankRows(*(torch.cat([a, b.to(a.dtype)]) for a, b in zip(near, held, strict=True)))
+            every = BankRows(*(torch.cat([a, b.to(a.dtype)]) for a, b in zip(every, held, strict=True)))
         part = mine.sum().item() * rows.world_size / inside.sum().item()
         own = {name: None if column is None else column[mine] for name, column in given.items()}
-        scores = scores[mine] if part == 1 else scale_gradient(scores[mine], part)
+        scores = {name: head[mine] if part == 1 else scale_gradient(head[mine], part) for name, head in heads.items()}
         return {
-            label: _call(term.name, scores, targets[mine], every if term.use_bank else near, own, self.options[label])
+            label: _call(
+                term.name,
+                scores[term.output],
+                targets[mine],
+                every if term.use_bank else near[term.output],
+                own,
+                self.options[label],
+            )
             for label, term in self.terms.items()
         }
 
@@ -281,7 +323,7 @@ def _call(
 
 
 def _labels(terms: Sequence[Term]) -> list[str]:
-    names = [term.name for term in terms]
+    names = [term.name if term.output == "scores" else f"{term.name}@{term.output}" for term in terms]
     seen = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [name if nth == 1 else f"{name}_{nth}" for name, nth in zip(names, seen, strict=True)]
 

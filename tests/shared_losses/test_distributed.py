@@ -17,6 +17,7 @@ TERMS = [
     Term("norm_in_norm", 0.3, use_bank=True),
     Term("mse", 0.2, options={"location": 0, "scale": 2}),
     Term("mae", 0.1),
+    Term("plcc", 0.2, output="head"),
 ]
 SPLITS = {  # rows on each rank in each step, ragged on purpose
     2: [(6, 6), (5, 7), (1, 8), (6, 6)],
@@ -51,7 +52,8 @@ def train(kind, rank=None, world_size=1):
             features, targets, ids = features[mine], targets[mine], ids[mine]
         optimizer.zero_grad()
         databases = ids % 2 if kind == "mixture" else None
-        total, terms = objective(features @ weights, targets, ids=ids, databases=databases)
+        outputs = {"head": (features * torch.tensor([1.0, 0.5, -1.0])) @ weights}
+        total, terms = objective(features @ weights, targets, ids=ids, databases=databases, outputs=outputs)
         total.backward()
         if rank is not None:  # as DistributedDataParallel: the mean over processes
             dist.all_reduce(weights.grad)

@@ -137,6 +137,31 @@ def test_a_loss_without_gradient_is_refused_in_training():
     objective.eval()(SCORES.detach(), TARGETS)
 
 
+def test_a_term_may_take_another_output_as_its_scores():
+    bank = ScoreBank(10, "fifo")
+    terms = [Term("plcc", use_bank=True), Term("plcc", 0.1, output="early"), Term("plcc", 0.1, output="late")]
+    objective = Objective(terms, bank)
+    early, late = (SCORES.detach().roll(k).requires_grad_() for k in (1, 2))
+    for _ in range(2):
+        total, values = objective(SCORES, TARGETS, outputs={"early": early, "late": late})
+        objective.push()
+    stored = {"bank_scores": SCORES.detach(), "bank_targets": TARGETS}
+    expected = {
+        "plcc": plcc_loss(SCORES, TARGETS, **stored),
+        "plcc@early": plcc_loss(early, TARGETS),
+        "plcc@late": plcc_loss(late, TARGETS),
+    }
+    assert values == {name: value.item() for name, value in expected.items()}
+    total.backward()
+    assert early.grad.any()
+    with pytest.raises(ValueError, match="a term takes the output 'early', but the model gives scores, late"):
+        objective(SCORES, TARGETS, outputs={"late": late})
+    with pytest.raises(ValueError, match="early must be finite"):
+        objective(SCORES, TARGETS, outputs={"late": late, "early": early / 0})
+    with pytest.raises(ValueError, match="takes 'early', but the bank holds scores alone"):
+        Objective([Term("plcc", use_bank=True, output="early")], bank)
+
+
 def test_outputs_go_to_the_losses_that_name_them(monkeypatch):
     seen = {}
 
