@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rankqa_datasets.errors import InputError
-from shared_engine.names import UsageProblem, resolve
+from shared_engine.names import UsageProblem, closest, resolve
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -16,7 +16,77 @@ DECODERS = {"image": "imgqa.decode:decode_image", "cloud": "pcqa.io:read_cloud"}
 
 @click.group()
 def data() -> None:
-    """Make demo sets, check manifests, make splits."""
+    """Prepare public databases, make demo sets, check manifests, make splits."""
+
+
+@data.command(name="list")
+@click.argument("name", required=False)
+def list_cards(name: str | None) -> None:
+    """Public databases that `rankqa data prepare` knows; with NAME all that its card says."""
+    from rankqa_cli.results import text_table
+    from rankqa_datasets.card import card_names, read_card
+
+    if name is not None:
+        _known(name)
+        click.echo(_card_text(name))
+        return
+    rows = []
+    for known in card_names():
+        card = read_card(known)
+        score = [card.raw, card.scale, f"{card.direction} is better"]
+        rows.append([known, str(card.stimuli), str(card.contents), *score, card.split, card.homepage])
+    click.echo(
+        text_table(["database", "stimuli", "contents", "score", "scale", "direction", "split", "homepage"], rows)
+    )
+
+
+@data.command()
+@click.argument("name")
+@click.option("--root", type=FOLDER, required=True, help="Folder of the official release, unpacked.")
+@click.option("--out", type=FILE, help="The manifest.  [default: manifest.csv in the root]")
+def prepare(name: str, root: Path, out: Path | None) -> None:
+    """Turn the official release of the database NAME into a manifest and splits; nothing is downloaded.
+
+    Paths in the manifest start from the root, so a manifest elsewhere needs `--root` again. Higher targets are better.
+    The splits lie in a folder beside it: the official one, or ten divisions 80/20 by content.
+    """
+    from rankqa_datasets.prepare import prepare as prepare_release
+
+    _known(name)
+    made = prepare_release(name, root, out=out)
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{made.manifest}: {made.stimuli} stimuli of {made.contents} contents")
+    for split_file in made.splits:
+        click.echo(split_file)
+
+
+def _known(name: str) -> None:
+    from rankqa_datasets.card import card_names
+
+    if name not in card_names():
+        raise UsageProblem(f"unknown database {name!r}: {closest(name, card_names())}")
+
+
+def _card_text(name: str) -> str:
+    """Every field of a card that says something, one a line; tables and lists indented below theirs."""
+    from rankqa_datasets.card import read_card
+
+    card = read_card(name)
+    lines = [f"{name}: {card.title}", f"stimuli: {card.stimuli} of {card.contents} contents"]
+    lines += [f"score: {card.raw}, scale {card.scale}, {card.direction} is better"]
+    for field in ("reference", "content", "split", "licence", "homepage", "citation"):
+        lines.append(f"{field}: {getattr(card, field)}")
+    for field in ("parts", "files", "columns"):
+        table = getattr(card, field)
+        lines += [f"{field}:", *(f"  {role}: {_words(value)}" for role, value in table.items())] if table else []
+    for field in ("notes", "sources"):
+        lines += [f"{field}:", *(f"  {text}" for text in getattr(card, field))]
+    return "\n".join(lines)
+
+
+def _words(value: object) -> str:
+    return " or ".join(name or "(the root)" for name in value) if isinstance(value, list) else str(value)
 
 
 @data.command()
