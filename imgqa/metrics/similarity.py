@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def similarity(a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape"], constant: float) -> Float[Tensor, "*shape"]:
-    """(2 a b + constant) / (a^2 + b^2 + constant): 1 where the maps agree, down to -1 where they have opposite signs."""
+    """(2 a b + constant) / (a^2 + b^2 + constant): 1 where the maps agree, negative where their signs differ."""
     # As 1 - (a - b)^2 / (...): the same, exactly 1 for equal maps, and free of cancellation near 1.
     return 1 - (a - b).square() / (a.square() + b.square() + constant)
 

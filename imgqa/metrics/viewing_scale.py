@@ -39,13 +39,22 @@ def box_reduce(images: Float[Tensor, "b c h w"], factor: int, *, mirror: bool) -
     """
     if factor == 1:
         return images
-    before = (factor - 1) // 2
-    below, right = (max(0, -(-side // factor) * factor - side - before) for side in images.shape[2:])
+    rows = _add_blocks(images, 2, factor, mirror=mirror)
+    return _add_blocks(rows, 3, factor, mirror=mirror) / factor**2
+
+
+def _add_blocks(images: Tensor, dim: int, factor: int, *, mirror: bool) -> Tensor:
+    size = images.shape[dim]
+    count, before = -(-size // factor), (factor - 1) // 2
+    after = max(0, count * factor - before - size)
     if mirror:
-        padded = _mirror(_mirror(images, 2, before, below), 3, before, right)
+        padded = _mirror(images, dim, before, after)
     else:
-        padded = F.pad(images, (before, right, before, below))
-    return F.avg_pool2d(padded, factor)
+        padded = F.pad(images, (0, 0, before, after) if dim == 2 else (before, after))
+    blocks = padded.narrow(dim, 0, count * factor).unflatten(dim, (count, factor))
+    # On a CPU several times as fast as avg_pool2d or a sum over the short axis.
+    first, *others = blocks.unbind(dim + 1)
+    return sum(others, start=first)
 
 
 def _mirror(images: Tensor, dim: int, before: int, after: int) -> Tensor:
