@@ -65,9 +65,10 @@ class DBCNN(nn.Module):
         contents = self.backbone(images)[0].relu()
         if distortions.shape[2:] != contents.shape[2:]:
             distortions = interpolate(distortions, contents.shape[2:], mode="bilinear", align_corners=True)
-        products = contents.flatten(2) @ distortions.flatten(2).mT / contents[0, 0].numel()
-        # The offset keeps the slope of the root finite.
-        return self.head(normalize((products.flatten(1) + 1e-8).sqrt())).squeeze(1)
+        # The mean over places: divided before the sum, which half precision might not hold.
+        products = (contents.flatten(2) / contents[0, 0].numel()) @ distortions.flatten(2).mT
+        # The offset keeps the slope of the root finite; half precision would round it to nothing.
+        return self.head(normalize((products.flatten(1).float() + 1e-8).sqrt())).squeeze(1)
 
 
 def _stage(before: int, after: int, stride: int) -> nn.Sequential:

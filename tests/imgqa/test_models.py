@@ -111,6 +111,18 @@ def test_flat_images_have_finite_scores_and_gradients(model, size):
     assert torch.isfinite(images.grad).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_keeps_scores_and_gradients_finite(model, size, dtype):
+    images = random_images(4, 1, 3, *size)
+    images[0] = 0
+    with torch.autocast("cpu", dtype=dtype):
+        result = outputs(model, images)["scores"]
+        plain = result.float()
+    plain.square().sum().backward()
+    assert torch.isfinite(plain).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+
+
 def test_weights_survive_a_round_trip(model, name, size):
     other = build("image model", name, IMAGE.models, OPTIONS[name])
     other.load_state_dict(model.state_dict())
