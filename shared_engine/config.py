@@ -37,6 +37,8 @@ class ModelConfig(Frozen):
 
     name: str
     options: dict[str, Any] = {}
+    init: str | None = None
+    """Run folder whose weights to start from, of the same model."""
 
 
 class TermConfig(Frozen):
@@ -76,6 +78,8 @@ class ObjectiveConfig(Frozen):
 
     preset: str | None = None
     """Name of a published objective (`rankqa list presets`)."""
+    within: tuple[str, ...] = ()
+    """Columns of the manifest: only stimuli that agree in them are compared, and a batch holds them all together."""
     terms: tuple[TermConfig, ...] = Field(min_length=1)
     bank: BankConfig | None = None
 
@@ -108,6 +112,8 @@ class ObjectiveConfig(Frozen):
         if len(set(names)) < len(names):
             listed = ", ".join(name for name, _ in names)
             raise ValueError(f"each term may stand once for an output in objective.terms, got {listed}")
+        if self.within and (self.bank is not None or any(term.bank for term in self.terms)):
+            raise ValueError("objective.within compares the stimuli of one batch: leave the bank out")
         if any(term.bank for term in self.terms) and self.bank is None:
             raise ValueError("a term with bank = true needs the table [objective.bank]")
         return self

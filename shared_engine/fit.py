@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric  # noqa: TID253 -- this file trains; nothing light imports it
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -20,6 +20,7 @@ from shared_engine.checkpoint import State, load_checkpoint, load_weights, save_
 from shared_engine.config import RunConfig
 from shared_engine.criteria import plcc, srocc
 from shared_engine.evaluation import mean_within
+from shared_engine.groups import group_numbers, rows_that_agree
 from shared_engine.mixture import find_mixture
 from shared_engine.modality import Reader, is_full_reference
 from shared_engine.names import UsageProblem
@@ -28,7 +29,7 @@ from shared_engine.parts import Parts
 from shared_engine.predict import predict
 from shared_engine.run_folder import RunFolder, write_csv
 from shared_engine.seeding import seed_torch
-from shared_engine.stimuli import Batch, EpochBatches, StimulusDataset, training_loader
+from shared_engine.stimuli import Batch, EpochBatches, GroupBatches, StimulusDataset, training_loader
 from shared_losses.objective import Objective
 
 
@@ -55,14 +56,15 @@ class Training:
         self.objective = objective.to(fabric.device)
         self.mixture = find_mixture(parts.train)
         optimizer = build_optimizer(model, config.optim)
-        self.batches = EpochBatches(
-            len(parts.train),
-            config.engine.batch_size,
-            config.seed,
-            drop_last=config.engine.drop_last,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-        )
+        place = {"rank": fabric.global_rank, "world_size": fabric.world_size}
+        size, seed = config.engine.batch_size, config.seed
+        self.group_of: Tensor | None = None
+        if config.objective.within:
+            groups = rows_that_agree(parts.train, config.objective.within)
+            self.group_of = group_numbers(groups)
+            self.batches = GroupBatches(groups, size, seed, **place)
+        else:
+            self.batches = EpochBatches(len(parts.train), size, seed, drop_last=config.engine.drop_last, **place)
         if len(self.batches) == 0:
             raise InputError(
                 f"{len(parts.train)} training stimuli do not fill one batch of {config.engine.batch_size} over"
@@ -148,6 +150,8 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
         targets, target_std = training.mixture.standardise(rows, targets, target_std)
         databases = training.mixture.database.to(rows.device)[rows]
         rows = training.mixture.place.to(rows.device)[rows]
+    if training.group_of is not None:
+        databases = training.group_of.to(rows.device)[rows]
     try:
         total, terms = training.objective(
             scores.float(), targets, ids=rows, target_std=target_std, databases=databases, outputs=outputs

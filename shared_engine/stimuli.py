@@ -86,6 +86,28 @@ class EpochBatches(Sampler[list[Draw]]):
             start += size
 
 
+class GroupBatches(EpochBatches):
+    """Batches of whole groups, shuffled; as many groups to a batch as fit with the largest of them, at least one."""
+
+    def __init__(
+        self, groups: Sequence[Sequence[int]], batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__(sum(map(len, groups)), batch_size, seed, rank=rank, world_size=world_size)
+        self.groups = groups
+        self.per_batch = max(1, batch_size // max(map(len, groups)))
+
+    def __len__(self) -> int:
+        return -(-len(self.groups) // self.per_batch)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", self.epoch))
+        order = torch.randperm(len(self.groups), generator=generator).tolist()
+        for start in range(0, len(order), self.per_batch):
+            rows = [row for group in order[start : start + self.per_batch] for row in self.groups[group]]
+            own = rows[self.rank :: self.world_size]
+            yield [Draw(row, derive_seed(self.seed, "crops", self.epoch, row)) for row in own]
+
+
 def training_loader(dataset: StimulusDataset, batches: EpochBatches, workers: int) -> DataLoader[Batch]:
     """Batches of random crops; set `batches.epoch` before each pass."""
     return DataLoader(

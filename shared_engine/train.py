@@ -75,6 +75,9 @@ def train(
     )
     seed_torch(config.seed, "weights")
     model = build("model", config.model.name, modality.models, config.model.options)
+    if config.model.init is not None and not resume:
+        start = RunFolder(Path(config.model.init))
+        load_weights(model, read_weights(start.model), start.model)
     objective = build_objective(config.objective, parts)
     reader = modality.reader(config, ArrayCache(cache or path / "cache"))
     if fabric.is_global_zero:
@@ -136,6 +139,8 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     if np.ptp(targets) == 0:
         raise InputError(f"all {len(targets)} training targets are {targets[0]:g}: there is nothing to rank")
     mixture = find_mixture(parts.train)
+    if mixture is not None and config.within:
+        raise UsageProblem("objective.within goes with one database, but the manifest has a column of several")
     location, scale = float(targets.mean()), float(targets.std())
     bank = None
     if config.bank is not None and mixture is None:
@@ -149,7 +154,15 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     try:
         terms = [Term(t.name, t.weight, use_bank=t.bank, options=t.options, output=t.output) for t in config.terms]
         kept = {} if config.bank is None else config.bank.model_dump(include={"max_age", "warmup", "align"})
-        return Objective(terms, bank, databases=databases, target_location=location, target_scale=scale, **kept)
+        return Objective(
+            terms,
+            bank,
+            databases=databases,
+            grouped=bool(config.within),
+            target_location=location,
+            target_scale=scale,
+            **kept,
+        )
     except (TypeError, ValueError) as error:
         raise UsageProblem(str(error)) from None
 

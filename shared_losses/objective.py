@@ -51,7 +51,8 @@ class Objective(nn.Module):
     process with the joined batch, whether or not the batches are of one length.
 
     Rows of different databases never meet: each database has its own bank and its own value of every term; the values
-    are averaged with the databases' shares of the joined batch.
+    are averaged with the databases' shares of the joined batch. With `grouped` the same holds for any groups of rows
+    (the levels of one distortion of one photograph), as many as come, without banks and without names.
 
     Several calls may precede one `push` (gradient accumulation), and an id may come several times (crops): the rows
     are stored together, each id once, with the mean of its scores. In evaluation mode nothing is remembered, and the
@@ -61,6 +62,7 @@ class Objective(nn.Module):
         terms: The losses to add up, at least one.
         bank: Where rows are kept; needed if a term has `use_bank`. With several databases one for each, by name.
         databases: Names of the databases, where rows of several are mixed. Default: the names of the banks.
+        grouped: Whether `databases` in `forward` are groups without name or bank.
         target_location: Mean of the training targets, handed to losses that standardise targets.
         target_scale: Standard deviation of the training targets, likewise.
         max_age: Leave out bank rows older than this many pushes.
@@ -79,6 +81,7 @@ class Objective(nn.Module):
         bank: ScoreBank | Mapping[str, ScoreBank] | None = None,
         *,
         databases: Sequence[str] | None = None,
+        grouped: bool = False,
         target_location: Number | None = None,
         target_scale: Number | None = None,
         max_age: int | None = None,
@@ -93,6 +96,8 @@ class Objective(nn.Module):
         self.options = {label: _checked_options(term, standard) for label, term in self.terms.items()}
         banks = dict(bank) if isinstance(bank, Mapping) else {} if bank is None else {"": bank}
         self.databases = tuple(databases or (banks if isinstance(bank, Mapping) else ()))
+        if grouped and (banks or self.databases):
+            raise ValueError("grouped rows have neither banks nor named databases; leave bank and databases out")
         if banks and tuple(banks) != (self.databases or ("",)):
             raise ValueError(
                 "each database has its own bank: pass banks by name for"
@@ -113,7 +118,7 @@ class Objective(nn.Module):
         if align and any(one.kind != "table" for one in banks.values()):
             raise ValueError("align needs a table bank: a fifo does not know which items come again")
         self.banks = nn.ModuleList(banks.values())
-        self.max_age, self.warmup, self.align = max_age, warmup, align
+        self.grouped, self.max_age, self.warmup, self.align = grouped, max_age, warmup, align
         self._remembered: list[GatheredRows] = []
 
     @without_autocast
@@ -134,7 +139,8 @@ class Objective(nn.Module):
             targets: Their targets.
             ids: Their item ids, within their database; needed with a table bank.
             target_std: Spread of the opinions behind the targets, NaN where unknown.
-            databases: Index of each row's database in `self.databases`; needed where there are names.
+            databases: Index of each row's database in `self.databases`, needed where there are names; or number of its
+                group.
             outputs: What else the model gives or the data hold, one row an item, for the losses that name it:
                 `score_std`, `score_distribution`, `target_distribution`, `anchor_embeddings`, ...
 
@@ -153,7 +159,7 @@ class Objective(nn.Module):
         rows = self._gather(scores, targets, ids, target_std, databases, outputs, heads)
         self._check_gathered(rows, heads)
         given = {"target_std": target_std, **outputs}
-        used = [0] if not self.databases else rows.databases.unique().tolist()
+        used = rows.databases.unique().tolist() if self.databases or self.grouped else [0]
         values: dict[str, Tensor] = {}
         total = torch.zeros((), dtype=torch.float64, device=scores.device)
         for database in used:
@@ -221,7 +227,7 @@ class Objective(nn.Module):
         table = next((bank for bank in self._score_banks if bank.kind == "table"), None)
         if table is not None and ids is None:
             raise ValueError(f"a table bank of {table.capacity} slots needs the ids of the batch; got none")
-        if bool(self.databases) != (databases is not None):
+        if bool(self.databases or self.grouped) != (databases is not None):
             named = ", ".join(self.databases) or "none"
             raise ValueError(f"the objective's databases are {named}, but the batch came with databases={databases}")
         return gather_rows(
@@ -249,7 +255,7 @@ class Objective(nn.Module):
             check_finite(name, column)
         check_finite("targets", rows.targets)
         low, high = (x.item() for x in rows.databases.aminmax())
-        if not 0 <= low <= high < max(1, len(self.databases)):
+        if not self.grouped and not 0 <= low <= high < max(1, len(self.databases)):
             raise ValueError(f"databases must lie in 0..{len(self.databases) - 1}, got {low}..{high}")
 
     def _terms_of(

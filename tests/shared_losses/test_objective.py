@@ -137,6 +137,21 @@ def test_a_loss_without_gradient_is_refused_in_training():
     objective.eval()(SCORES.detach(), TARGETS)
 
 
+def test_groups_of_a_batch_are_never_compared():
+    objective = Objective([Term("spearman"), Term("mse", 0.5)], grouped=True, target_scale=1.0)
+    groups = torch.tensor([70, 3, 70, 3])
+    total, values = objective(SCORES, TARGETS, databases=groups)
+    parts = [spearman_loss(SCORES[groups == g], TARGETS[groups == g]).item() for g in (3, 70)]
+    assert values["spearman"].item() == pytest.approx(sum(parts) / 2)
+    assert values.keys() == {"spearman", "mse"}
+    shifted = torch.where(groups == 3, 1000.0, 0.0)
+    moved = objective((SCORES + shifted).detach().requires_grad_(), TARGETS - shifted, databases=groups)[1]
+    assert moved["spearman"].item() == pytest.approx(values["spearman"].item(), abs=1e-4)
+    total.backward()
+    with pytest.raises(ValueError, match="grouped rows have neither banks nor named databases"):
+        Objective([Term("spearman")], ScoreBank(4), grouped=True)
+
+
 def test_a_term_may_take_another_output_as_its_scores():
     bank = ScoreBank(10, "fifo")
     terms = [Term("plcc", use_bank=True), Term("plcc", 0.1, output="early"), Term("plcc", 0.1, output="late")]
