@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,9 +85,10 @@ def prepare(name: str, root: str | Path, *, out: str | Path | None = None) -> Pr
         _make_folder(split_folder)
         for file_name, split in splits.items():
             write_split(split, split_folder / file_name)
-    except InputError:
-        # What does not hold must not stay behind and be taken for the real thing.
-        manifest_path.unlink()
+    except BaseException:
+        # What does not hold, or is half of it, must not stay behind and be taken for the real thing.
+        manifest_path.unlink(missing_ok=True)
+        shutil.rmtree(split_folder, ignore_errors=True)
         raise
     return Prepared(
         manifest=manifest_path,

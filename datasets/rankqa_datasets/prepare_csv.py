@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.release import Opinion, Release
 from rankqa_datasets.release_table import read_rows
+from rankqa_datasets.release_text import text_lines
 
 KADID_NAME = re.compile(r"(I\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
 PIEAPP_NAME = re.compile(r"distort_\d+_(.+)_(?:inter|intra)_.+\.png", re.IGNORECASE)
@@ -49,7 +50,7 @@ def koniq(release: Release) -> list[Opinion]:
                 path=release.stimulus(row.text(columns["name"]), images),
                 raw=row.number(columns["target"]),
                 std=row.number(columns["std"]),
-                votes=int(row.number(columns["votes"])),
+                votes=row.whole(columns["votes"]),
                 part=KONIQ_PARTS[part],
             )
         )
@@ -113,7 +114,7 @@ def pieapp(release: Release) -> list[Opinion]:
     """PieAPP's test part: an error for each distorted image; the reference itself, where it is listed, is left out."""
     columns = release.card.columns
     opinions = []
-    for line in release.path("list").read_text(encoding="utf-8-sig").split():
+    for line in text_lines(release.path("list")):
         reference = PurePosixPath(line).stem
         label = release.find(f"labels/test/{reference}_per_image_score.csv")
         if label is None:

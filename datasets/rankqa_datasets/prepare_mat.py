@@ -1,5 +1,6 @@
 """LIVE and LIVE-C: databases whose scores are MATLAB vectors."""
 
+from collections.abc import Sized
 from pathlib import Path
 
 from rankqa_datasets.errors import InputError
@@ -52,7 +53,7 @@ def live_c(release: Release) -> list[Opinion]:
     ]
 
 
-def _same_length(path: Path, *vectors: object) -> None:
-    lengths = [len(vector) for vector in vectors]  # pyright: ignore[reportArgumentType]
+def _same_length(path: Path, *vectors: Sized) -> None:
+    lengths = [len(vector) for vector in vectors]
     if len(set(lengths)) > 1:
         raise InputError(f"{path}: expected names, scores and references of one length, got {lengths}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.release import Opinion, Release
+from rankqa_datasets.release_text import text_lines
 
 TID_NAME = re.compile(r"i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
 PIPAL_NAME = re.compile(r"(.+)_(\d\d_\d\d)\.\w+")
@@ -18,10 +19,10 @@ def tid(release: Release) -> list[Opinion]:
     """TID2008 and TID2013: `score name` a line; the name says reference, type and level."""
     path = release.path("scores")
     scores, names = [], []
-    for number, line in enumerate(_lines(path), start=1):
-        score, _, name = line.partition(" ")
+    for number, line in enumerate(text_lines(path), start=1):
+        score, *name = line.split()
         scores.append(_number(score, path, number))
-        names.append(name.strip())
+        names.append(" ".join(name))
     spreads = _spreads(release, scores)
     opinions = []
     for name, score, spread in zip(names, scores, spreads, strict=True):
@@ -53,7 +54,7 @@ def pipal(release: Release) -> list[Opinion]:
     references, images = release.folders("references"), release.folders("images")
     opinions = []
     for path in files:
-        for number, line in enumerate(_lines(path), start=1):
+        for number, line in enumerate(text_lines(path), start=1):
             name, _, score = line.partition(",")
             match = PIPAL_NAME.fullmatch(name)
             if match is None or match.group(1) != path.stem:
@@ -76,7 +77,7 @@ def _spreads(release: Release, scores: list[float]) -> list[float | None]:
         release.notes.append(f"no {release.card.files['std']}: target_std stays empty")
         return [None] * len(scores)
     path = release.path("std")
-    spreads = [_number(line, path, number) for number, line in enumerate(_lines(path), start=1)]
+    spreads = [_number(line, path, number) for number, line in enumerate(text_lines(path), start=1)]
     if len(spreads) != len(scores):
         raise InputError(
             f"{path}: expected {len(scores)} lines as in {release.path('scores').name}, got {len(spreads)}"
@@ -94,14 +95,6 @@ def least_std_of_whole_votes(means: np.ndarray) -> np.ndarray:
     """
     fraction = means - np.floor(means)
     return np.sqrt(fraction * (1 - fraction))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path} as text: {error}") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _number(text: str, path: Path, line: int) -> float:

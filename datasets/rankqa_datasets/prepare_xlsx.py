@@ -58,10 +58,10 @@ def bid(release: Release) -> list[Opinion]:
         grades = row.numbers(BID_GRADE)
         opinions.append(
             Opinion(
-                path=release.stimulus(f"DatabaseImage{int(row.number(columns['name'])):04d}.JPG", images),
+                path=release.stimulus(f"DatabaseImage{row.whole(columns['name']):04d}.JPG", images),
                 raw=row.number(columns["target"]),
                 std=statistics.stdev(grades) if len(grades) > 1 else None,
-                votes=int(row.number(columns["votes"])),
+                votes=row.whole(columns["votes"]),
             )
         )
     return opinions

@@ -39,15 +39,15 @@ def _variable(path: Path, variable: str) -> np.ndarray:
         InputError: the file is none, is of MATLAB 7.3 (HDF5), or has no such variable.
     """
     from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
 
     try:
         names = [name for name, _, _ in whosmat(path)]
         found = loadmat(path, variable_names=[variable]).get(variable)
     except NotImplementedError as error:
         raise InputError(f"{path}: expected a MATLAB file up to version 7, got 7.3; save it with -v7") from error
-    except (OSError, ValueError, TypeError, MatReadError) as error:
-        raise InputError(f"cannot read {path} as a MATLAB file: {error}") from error
+    # Damaged bytes raise nearly anything, an IndexError among it.
+    except Exception as error:
+        raise InputError(f"cannot read {path} as a MATLAB file: {' '.join(str(error).split())[:200]}") from error
     if found is None:
         raise InputError(f"{path}: expected the variable '{variable}', got '{', '.join(names)}'")
     return found

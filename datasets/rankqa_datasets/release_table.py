@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +44,19 @@ class TableRow:
                 raise
             value = math.nan
         if not math.isfinite(value):
-            cell = self.text(column)
-            raise InputError(f"{self.path}: row {self.line}, column '{column}': expected a number, got '{cell}'")
+            raise self._unexpected(column, "a number")
         return value
+
+    def whole(self, column: str) -> int:
+        """The cell as a whole number.
+
+        Raises:
+            InputError: it is none.
+        """
+        value = self.number(column)
+        if value != int(value):
+            raise self._unexpected(column, "a whole number")
+        return int(value)
 
     def numbers(self, prefix: str) -> list[float]:
         """All numbers in the columns whose names start with `prefix`, empty cells left out.
@@ -57,6 +66,10 @@ class TableRow:
         """
         columns = [name for name, cell in self.cells.items() if name.startswith(_plain(prefix)) and cell]
         return [self.number(name) for name in columns]
+
+    def _unexpected(self, column: str, expected: str) -> InputError:
+        came = _brief(self.text(column))
+        return InputError(f"{self.path}: row {self.line}, column '{column}': expected {expected}, got '{came}'")
 
 
 def read_rows(path: Path, columns: list[str], *, sheet: str | None = None) -> list[TableRow]:
@@ -82,7 +95,7 @@ def read_rows(path: Path, columns: list[str], *, sheet: str | None = None) -> li
                 for number, cells in enumerate(lines[start + 1 :], start=start + 2)
                 if any(cells)
             ]
-    came = ", ".join(cell for cell in lines[0] if cell)[:200] if lines else "no row"
+    came = _brief(", ".join(cell for cell in lines[0] if cell)) if lines else "no row"
     raise InputError(f"{path}: expected the columns '{', '.join(columns)}', got '{came}'")
 
 
@@ -100,7 +113,7 @@ def _csv_lines(path: Path) -> list[list[str]]:
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     try:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text, newline=""))]
+        lines = [[_on_one_line(cell) for cell in line] for line in csv.reader(io.StringIO(text, newline=""))]
     except csv.Error as error:
         raise InputError(f"{path}: expected a CSV: {error}") from error
     return _same_width(lines)
@@ -108,21 +121,26 @@ def _csv_lines(path: Path) -> list[list[str]]:
 
 def _workbook_lines(path: Path, sheet: str | None) -> list[list[str]]:
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (OSError, ValueError, KeyError, SyntaxError, zipfile.BadZipFile, InvalidFileException) as error:
-        raise InputError(f"{path}: expected an .xlsx workbook: {error}") from error
-    try:
-        if sheet is not None and sheet not in workbook.sheetnames:
-            raise InputError(f"{path}: expected a sheet '{sheet}', got '{', '.join(workbook.sheetnames)}'")
-        page = workbook[sheet or workbook.sheetnames[0]]
-        # Programs other than Excel write a wrong size, which would cut rows off.
-        page.reset_dimensions()
-        return _same_width([[_cell(value) for value in line] for line in page.iter_rows(values_only=True)])
-    finally:
-        workbook.close()
+        names = workbook.sheetnames
+        try:
+            if sheet is None or sheet in names:
+                page = workbook[sheet or names[0]]
+                # Programs other than Excel write a wrong size, which would cut rows off.
+                page.reset_dimensions()
+                return _same_width([[_cell(value) for value in line] for line in page.iter_rows(values_only=True)])
+        finally:
+            workbook.close()
+    # Damaged bytes raise what zipfile, zlib and the XML parser raise, and more.
+    except Exception as error:
+        raise InputError(f"{path}: expected an .xlsx workbook: {_brief(str(error))}") from error
+    raise InputError(f"{path}: expected a sheet '{sheet}', got '{', '.join(names)}'")
+
+
+def _brief(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _cell(value: object) -> str:
@@ -131,7 +149,12 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
-    return str(value).strip()
+    return _on_one_line(str(value))
+
+
+def _on_one_line(cell: str) -> str:
+    """No cell has line ends for a meaning: they come from an open quotation mark, and would tear messages apart."""
+    return " ".join(cell.splitlines()).strip()
 
 
 def _same_width(lines: list[list[str]]) -> list[list[str]]:

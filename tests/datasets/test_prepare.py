@@ -113,6 +113,18 @@ def test_a_manifest_with_faults_does_not_stay(kadid):
     assert sorted(path.name for path in kadid.iterdir()) == ["dmos.csv", "images"]
 
 
+def test_a_disk_that_fills_up_leaves_nothing(kadid, monkeypatch):
+    def full(split, path) -> None:
+        if path.name == "seed_3.csv":
+            raise InputError("no space left")
+        path.write_text("path,split")
+
+    monkeypatch.setattr("rankqa_datasets.prepare.write_split", full)
+    with pytest.raises(InputError, match="no space left"):
+        prepare("kadid10k", kadid)
+    assert sorted(path.name for path in kadid.iterdir()) == ["dmos.csv", "images"]
+
+
 def test_scores_outside_of_the_scale_are_reported(kadid):
     text = (kadid / "dmos.csv").read_text()
     (kadid / "dmos.csv").write_text(text.replace(",1.0,", ",7.5,"))
@@ -141,6 +153,14 @@ def test_cells_that_are_no_numbers(tmp_path, cell):
     (row,) = read_rows(tmp_path / "t.csv", ["name", "mos"])
     with pytest.raises(InputError, match=f"row 2, column 'mos': expected a number, got '{cell}'"):
         row.number("mos")
+
+
+def test_an_open_quotation_mark_does_not_tear_the_message(kadid):
+    text = (kadid / "dmos.csv").read_text()
+    (kadid / "dmos.csv").write_text(text.replace("1.25", '"1.25', 1))
+    with pytest.raises(InputError, match=r"row 3, column 'dmos': expected a number, got '1.25,") as caught:
+        prepare("kadid10k", kadid)
+    assert "\n" not in str(caught.value)
 
 
 def test_exact_letter_case_comes_first(tmp_path):

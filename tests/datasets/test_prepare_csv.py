@@ -85,6 +85,13 @@ def test_koniq_sizes_are_never_mixed(koniq):
         prepare("koniq10k", koniq)
 
 
+def test_koniq_votes_are_whole(koniq):
+    path = koniq / "koniq10k_distributions_sets.csv"
+    path.write_text(KONIQ.replace(",96,", ",96.5,"))
+    with pytest.raises(InputError, match=r"row 3, column 'c_total': expected a whole number, got '96.5'"):
+        prepare("koniq10k", koniq)
+
+
 def test_koniq_unknown_set(koniq):
     path = koniq / "koniq10k_distributions_sets.csv"
     path.write_text(KONIQ.replace("1.0,validation", "1.0,dev"))
@@ -168,6 +175,9 @@ def test_pieapp_turns_errors_into_quality(tmp_path):
     )
     (tmp_path / "labels/test/ref_8_per_image_score.csv").unlink()
     with pytest.raises(InputError, match=r"expected 'labels/test/ref_8_per_image_score.csv' in .*github.com/prashnani"):
+        prepare("pieapp", tmp_path, out=tmp_path / "other.csv")
+    (tmp_path / "test_reference_list.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"cannot read .*test_reference_list.txt as text"):
         prepare("pieapp", tmp_path, out=tmp_path / "other.csv")
 
 

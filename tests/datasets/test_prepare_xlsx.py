@@ -1,3 +1,4 @@
+import contextlib
 import statistics
 from pathlib import Path
 
@@ -137,4 +138,15 @@ def test_sheets_that_are_not_as_expected(bid, sheets, message):
 def test_damaged_workbook(bid, content):
     (bid / "DatabaseGrades.xlsx").write_bytes(content)
     with pytest.raises(InputError, match=r"DatabaseGrades.xlsx: expected an .xlsx workbook"):
+        prepare("bid", bid)
+
+
+@pytest.mark.parametrize("start", range(0, 6000, 500))
+def test_workbook_with_bytes_turned_round(bid, start):
+    path = bid / "DatabaseGrades.xlsx"
+    content = bytearray(path.read_bytes())
+    content[start : start + 40] = bytes(255 - byte for byte in content[start : start + 40])
+    path.write_bytes(content)
+    # Some damage is in parts that nobody reads.
+    with contextlib.suppress(InputError):
         prepare("bid", bid)
