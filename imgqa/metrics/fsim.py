@@ -8,7 +8,7 @@ from imgqa.metrics.color_axes import LUMA, color_axis
 from imgqa.metrics.gradient_magnitude import SCHARR, gradient_magnitude
 from imgqa.metrics.image_pair import image_pair
 from imgqa.metrics.phase_congruency import phase_congruency
-from imgqa.metrics.similarity import real_power, similarity
+from imgqa.metrics.similarity import pair_similarity, real_power
 from imgqa.metrics.viewing_scale import viewing_scale
 
 # The other two axes of YIQ, to the digits of the program.
@@ -54,12 +54,11 @@ def _feature_similarity(metric: str, image: Tensor, reference: Tensor, *, chroma
     both = torch.cat([image, reference])
     axes = (LUMA, I_AXIS, Q_AXIS) if chromatic else (LUMA,)
     y, *colors = (255 * viewing_scale(color_axis(both, axis)[:, None])[:, 0] for axis in axes)
-    phase_x, phase_y = phase_congruency(y).chunk(2)
-    agreement = similarity(phase_x, phase_y, T_PHASE)
-    agreement = agreement * similarity(*gradient_magnitude(y, SCHARR).chunk(2), T_GRADIENT)
+    phase = phase_congruency(y)
+    agreement = pair_similarity(phase, T_PHASE) * pair_similarity(gradient_magnitude(y, SCHARR), T_GRADIENT)
     if chromatic:
-        color_i, color_q = (similarity(*color.chunk(2), T_COLOR) for color in colors)
+        color_i, color_q = (pair_similarity(color, T_COLOR) for color in colors)
         agreement = agreement * real_power(color_i * color_q, COLOR_EXPONENT)
     # The constant only matters where there are no features at all.
-    weight = torch.maximum(phase_x, phase_y) + 1e-12
+    weight = torch.maximum(*phase.chunk(2)) + 1e-12
     return (agreement * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))

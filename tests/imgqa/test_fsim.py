@@ -24,19 +24,18 @@ def numpy_phase_congruency(image: np.ndarray) -> np.ndarray:
         sine = np.sin(theta) * np.cos(angle) - np.cos(theta) * np.sin(angle)
         cosine = np.cos(theta) * np.cos(angle) + np.sin(theta) * np.sin(angle)
         spread = np.exp(-(np.arctan2(sine, cosine) ** 2) / (2 * (np.pi / 4 / 1.2) ** 2))
-        responses, kernels = [], []
+        responses, kernels, powers = [], [], []
         for scale in range(4):
             log_gabor = np.exp(-(np.log(radius * 6 * 2**scale) ** 2) / (2 * np.log(0.55) ** 2)) * low_pass
             log_gabor[0, 0] = 0
             transfer = log_gabor * spread
             kernels.append(np.fft.ifft2(transfer).real * np.sqrt(rows * columns))
             responses.append(np.fft.ifft2(np.fft.fft2(image) * transfer))
-            if scale == 0:
-                squared_filter = (transfer**2).sum()
+            powers.append((transfer**2).sum())
         total = sum(responses)
         unit = total / (np.abs(total) + 1e-4)
         energy = sum((np.conj(unit) * r).real - np.abs((np.conj(unit) * r).imag) for r in responses)
-        noise_power = -np.median(np.abs(responses[0]) ** 2) / np.log(0.5) / squared_filter
+        noise_power = -np.median(np.abs(responses[0]) ** 2) / np.log(0.5) / powers[0]
         squares = sum((k**2).sum() for k in kernels)
         pairs = sum((kernels[i] * kernels[j]).sum() for i in range(4) for j in range(i + 1, 4))
         tau = np.sqrt((2 * noise_power * squares + 4 * noise_power * pairs) / 2)
