@@ -8,6 +8,7 @@ from imgqa.modality import IMAGE
 from rankqa_datasets.cache import ArrayCache
 from shared_engine.config_files import list_recipes, read_recipe
 from shared_engine.names import build
+from shared_engine.timm_import import import_timm
 from shared_losses.objective import LOSSES
 
 RECIPES = list_recipes(IMAGE.recipes)
@@ -22,10 +23,10 @@ PUBLISHED = {
 }
 # Stand-ins for backbones that take seconds for one crop.
 SMALL = {
-    "resnet50": "test_resnet",
-    "resnext101_32x8d": "test_resnet",
-    "vgg16": "test_resnet",
-    "vit_base_patch8_224": "vit_tiny_patch16_224",
+    "resnet50.tv_in1k": "test_resnet",
+    "resnext101_32x8d.tv_in1k": "test_resnet",
+    "vgg16.tv_in1k": "test_resnet",
+    "vit_base_patch8_224.augreg_in21k_ft_in1k": "vit_tiny_patch16_224",
 }
 
 
@@ -51,6 +52,13 @@ def test_a_recipe_fits_the_configuration(name):
     assert (terms[0], config.objective.terms[0].bank) == ("spearman", True)
     # A scale-free loss alone would let the scores drift.
     assert {"mse", "mae"} & set(terms)
+
+
+def test_weights_that_recipes_name_exist():
+    timm = import_timm()
+    names = [read(name).model.options.get("backbone") for name in RECIPES]
+    for name in filter(None, names):
+        assert timm.models.is_model_pretrained(name), name
 
 
 @pytest.mark.parametrize("name", RECIPES)
