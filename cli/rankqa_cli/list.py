@@ -50,9 +50,15 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
 
 
 def _metrics() -> tuple[list[str], list[list[str]]]:
+    from imgqa.metrics.table import METRICS
+
     rows = []
+    for name, metric in METRICS.items():
+        sign = " (a distance: printed with a minus sign)" if metric.is_distance else ""
+        rows.append([name, "image", _summary(metric.function) + sign])
     for modality in MODALITIES:
-        rows += [[name, modality, _summary(value)] for name, value in get_modality(modality).baselines.items()]
+        baselines = get_modality(modality).baselines
+        rows += [[name, modality, _summary(value)] for name, value in baselines.items() if name not in METRICS]
     return ["metric", "modality", ""], rows
 
 
