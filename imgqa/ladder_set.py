@@ -8,13 +8,15 @@ import csv
 import io
 import json
 import os
+import signal
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,19 @@ def _workers(count: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[An
     if count == 1:
         yield lambda work, jobs, what: bar(map(work, jobs), desc=what, total=len(jobs))
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
         # If a job fails, map cancels those that have not begun.
         yield lambda work, jobs, what: bar(pool.map(work, jobs), desc=what, total=len(jobs))
+
+
+def _begin_worker() -> None:
+    """Ctrl-C reaches all processes of a shell's job: the parent ends the others, also when it is killed itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
