@@ -4,19 +4,22 @@ from pathlib import Path
 
 import click
 
+from rankqa_cli.ladders import synth
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem, closest, resolve
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
-DEMO_SETS = {"image": "imgqa.demo_set:build_image_demo", "cloud": "pcqa.demo_set:build_cloud_demo"}
 DECODERS = {"image": "imgqa.decode:decode_image", "cloud": "pcqa.io:read_cloud"}
 
 
 @click.group()
 def data() -> None:
     """Prepare public databases, make demo sets, check manifests, make splits."""
+
+
+data.add_command(synth)
 
 
 @data.command(name="list")
@@ -87,19 +90,6 @@ def _card_text(name: str) -> str:
 
 def _words(value: object) -> str:
     return " or ".join(name or "(the root)" for name in value) if isinstance(value, list) else str(value)
-
-
-@data.command()
-@click.argument("modality", type=click.Choice(list(DEMO_SETS)))
-@click.option("--out", type=FOLDER, required=True, help="Folder to make the set in.")
-@click.option("--seed", type=int, default=0, show_default=True)
-def synth(modality: str, out: Path, seed: int) -> None:
-    """Make the procedural demo set of MODALITY: stimuli, references and a manifest with simulated opinions.
-
-    It shows that everything works; it is no evidence about real quality.
-    """
-    manifest = resolve("demo set", modality, DEMO_SETS)(out, seed=seed)
-    click.echo(manifest)
 
 
 @data.command()

@@ -9,6 +9,8 @@ from shared_engine.names import UsageProblem, resolve
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
+DEMO_SETS = {"image": "imgqa.demo_set:build_image_demo", "cloud": "pcqa.demo_set:build_cloud_demo"}
+
 
 def synth_ladders(
     source: Path, out: Path, *, types: str, levels: str, limit: int | None, seed: int, crop: int | None
@@ -53,7 +55,7 @@ def parse_levels(text: str) -> list[int]:
 
 
 @click.command()
-@click.argument("modality", type=click.Choice(["image", "cloud"]))
+@click.argument("modality", type=click.Choice(list(DEMO_SETS)))
 @click.option("--out", type=FOLDER, required=True, help="Folder to make the set in.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--from", "source", type=FOLDER, help="Distort the photographs of this folder instead.")
@@ -84,8 +86,6 @@ def synth(
         for option, value in given.items():
             if value is not None:
                 raise UsageProblem(f"{option} goes with --from FOLDER, which is missing")
-        from rankqa_cli.data import DEMO_SETS
-
         click.echo(resolve("demo set", modality, DEMO_SETS)(out, seed=seed))
         return
     if modality != "image":

@@ -15,8 +15,8 @@ class LinearityIQA(nn.Module):
 
     The last two feature maps of a convolutional backbone are averaged over the crop and each reduced to 64 numbers; a
     linear head scores each level alone, and a third both together. With the published backbone, ResNeXt-101 32x8d,
-    90.5 million parameters. Published training weighs the losses of the three heads 0.1, 0.1 and 1; trained with the
-    joint score alone, the two level heads learn nothing.
+    90.5 million parameters. Published training weighs the losses of the three heads 0.1, 0.1 and 1, as the recipe does;
+    trained with the joint score alone, the two level heads learn nothing.
     """
 
     def __init__(self, *, backbone: str = "resnext101_32x8d", pretrained: bool = False) -> None:
@@ -40,8 +40,8 @@ class LinearityIQA(nn.Module):
         """Score `images` (B, K, 3, H, W) in [0, 1].
 
         Returns:
-            `scores` (B,) of the joint head and `level_scores` (B, 2) of the heads of the earlier and the last level,
-            higher is better.
+            `scores` (B,) of the joint head, `early_scores` (B,) and `late_scores` (B,) of the heads of the earlier and
+            the last level alone; higher is better.
 
         Raises:
             InputError: a single crop in training, which batch normalisation cannot take; or the backbone takes crops
@@ -56,9 +56,9 @@ class LinearityIQA(nn.Module):
                 "true, or input.train_crops to 2 or more"
             )
         scores = self._score_crops(images.flatten(0, 1)).unflatten(0, count).mean(dim=1)
-        levels, joint = scores[:, :-1], scores[:, -1]
+        early, late, joint = scores.unbind(dim=1)
         # Distributed training wants a gradient for every parameter, also where no loss asks for the level scores.
-        return {"scores": joint + 0 * levels.sum(dim=1), "level_scores": levels}
+        return {"scores": joint + 0 * (early + late), "early_scores": early, "late_scores": late}
 
     def backbone_parameters(self) -> list[nn.Parameter]:
         """The parameters that get the smaller learning rate."""

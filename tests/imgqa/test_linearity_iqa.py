@@ -35,7 +35,7 @@ def test_heads_against_the_layers_one_by_one():
         assert [level.shape for level in levels] == [(3, 64), (3, 64)]
         torch.testing.assert_close(output["scores"], model.joint_head(torch.cat(levels, dim=1))[:, 0])
         for i in range(2):
-            torch.testing.assert_close(output["level_scores"][:, i], model.level_heads[i](levels[i])[:, 0])
+            torch.testing.assert_close(output[f"{('early', 'late')[i]}_scores"], model.level_heads[i](levels[i])[:, 0])
 
 
 def test_order_of_the_reducing_layers():
@@ -47,8 +47,8 @@ def test_level_scores_are_means_over_crops_too():
     model = LinearityIQA(backbone="test_resnet").eval()
     given = images(2, 3, 3, 64, 64)
     with torch.inference_mode():
-        whole = model({"images": given})["level_scores"]
-        single = torch.stack([model({"images": given[:, k : k + 1]})["level_scores"] for k in range(3)]).mean(dim=0)
+        whole = model({"images": given})["early_scores"]
+        single = torch.stack([model({"images": given[:, k : k + 1]})["early_scores"] for k in range(3)]).mean(dim=0)
     assert whole.shape == (2, 2)
     torch.testing.assert_close(whole, single, rtol=1e-4, atol=1e-6)
 

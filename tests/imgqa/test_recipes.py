@@ -18,8 +18,9 @@ PUBLISHED = {
     "dbcnn": ("mse",),
     "gmc-iqa": ("gcc",),
     "hyperiqa": ("mae",),
-    "linearity-iqa": ("norm_in_norm",),
+    "linearity-iqa": ("norm_in_norm",) * 3,
     "maniqa": ("mse",),
+    "pretrain-ladder": ("spearman", "listmle"),  # labels by level, compared within a ladder only
 }
 # Stand-ins for backbones that take seconds for one crop.
 SMALL = {
