@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rankqa_cli.data import DEMO_SETS
+from rankqa_cli.ladders import DEMO_SETS
 from rankqa_cli.modalities import get_modality, read_run
 from rankqa_cli.results import criteria_row, criteria_table, interval_note
 from shared_engine.names import UsageProblem, resolve
