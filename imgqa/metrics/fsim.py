@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imgqa.metrics.color_axes import LUMA, color_axis
+from imgqa.metrics.color_axes import LUMA, color_axes
 from imgqa.metrics.gradient_magnitude import SCHARR, gradient_magnitude
 from imgqa.metrics.image_pair import image_pair
 from imgqa.metrics.phase_congruency import phase_congruency
-from imgqa.metrics.similarity import pair_similarity, real_power
+from imgqa.metrics.similarity import real_power, similarity
 from imgqa.metrics.viewing_scale import viewing_scale
 
 # The other two axes of YIQ, to the digits of the program.
@@ -51,14 +51,19 @@ def fsimc(image: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]) 
 
 def _feature_similarity(metric: str, image: Tensor, reference: Tensor, *, chromatic: bool) -> Float[Tensor, " b"]:
     image, reference = image_pair(metric, image, reference, smallest=SMALLEST)
-    both = torch.cat([image, reference])
     axes = (LUMA, I_AXIS, Q_AXIS) if chromatic else (LUMA,)
-    y, *colors = (255 * viewing_scale(color_axis(both, axis)[:, None])[:, 0] for axis in axes)
-    phase = phase_congruency(y)
-    agreement = pair_similarity(phase, T_PHASE) * pair_similarity(gradient_magnitude(y, SCHARR), T_GRADIENT)
+    phase_x, gradient_x, *colors_x = _features(image, axes)
+    phase_y, gradient_y, *colors_y = _features(reference, axes)
+    agreement = similarity(phase_x, phase_y, T_PHASE) * similarity(gradient_x, gradient_y, T_GRADIENT)
     if chromatic:
-        color_i, color_q = (pair_similarity(color, T_COLOR) for color in colors)
-        agreement = agreement * real_power(color_i * color_q, COLOR_EXPONENT)
+        s_i, s_q = (similarity(x, y, T_COLOR) for x, y in zip(colors_x, colors_y, strict=True))
+        agreement = agreement * real_power(s_i * s_q, COLOR_EXPONENT)
     # The constant only matters where there are no features at all.
-    weight = torch.maximum(*phase.chunk(2)) + 1e-12
+    weight = torch.maximum(phase_x, phase_y) + 1e-12
     return (agreement * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+
+
+def _features(images: Tensor, axes: tuple[tuple[float, float, float], ...]) -> list[Tensor]:
+    """Phase congruency and gradient magnitude of the first colour axis, and the other axes; in [0, 255], reduced."""
+    light, *colors = (255 * viewing_scale(plane[:, None])[:, 0] for plane in color_axes(images, *axes))
+    return [phase_congruency(light), gradient_magnitude(light, SCHARR), *colors]

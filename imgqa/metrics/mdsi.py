@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imgqa.metrics.color_axes import color_axis
+from imgqa.metrics.color_axes import color_axes
 from imgqa.metrics.gradient_magnitude import PREWITT, gradient_magnitude
 from imgqa.metrics.image_pair import image_pair
 from imgqa.metrics.similarity import similarity
@@ -38,9 +38,9 @@ def mdsi(image: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]) -
         InputError: below 3 x 3 pixels, no colour, or different shapes.
     """
     image, reference = image_pair("MDSI", image, reference, smallest=3)
-    both = torch.cat([image, reference])
-    (lx, ly), (hx, hy), (mx, my) = (
-        (255 * viewing_scale(color_axis(both, axis)[:, None])[:, 0]).chunk(2) for axis in (L_AXIS, H_AXIS, M_AXIS)
+    (lx, hx, mx), (ly, hy, my) = (
+        [255 * viewing_scale(plane[:, None])[:, 0] for plane in color_axes(images, L_AXIS, H_AXIS, M_AXIS)]
+        for images in (image, reference)
     )
     gradient_x, gradient_y, gradient_mean = (gradient_magnitude(plane, PREWITT) for plane in (lx, ly, (lx + ly) / 2))
     gradients = (

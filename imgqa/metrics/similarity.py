@@ -13,12 +13,6 @@ def similarity(a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape"], constant:
     return 1 - (a - b).square() / (a.square() + b.square() + constant)
 
 
-def pair_similarity(both: Float[Tensor, "b2 *shape"], constant: float) -> Float[Tensor, "b *shape"]:
-    """Similarity of the first half of a batch to its second half."""
-    a, b = both.chunk(2)
-    return similarity(a, b, constant)
-
-
 def real_power(base: Float[Tensor, "*shape"], exponent: float) -> Float[Tensor, "*shape"]:
     """Real part of base^exponent, with the principal value for negative bases as in MATLAB's `real(x .^ p)`.
 

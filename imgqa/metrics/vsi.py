@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imgqa.metrics.color_axes import color_axis
+from imgqa.metrics.color_axes import color_axes
 from imgqa.metrics.gradient_magnitude import SCHARR, gradient_magnitude
 from imgqa.metrics.image_pair import image_pair
 from imgqa.metrics.saliency import saliency
-from imgqa.metrics.similarity import pair_similarity, real_power
+from imgqa.metrics.similarity import real_power, similarity
 from imgqa.metrics.viewing_scale import viewing_scale
 
 # The Gaussian colour model: luminance and two opponent axes.
@@ -37,12 +37,18 @@ def vsi(image: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]) ->
         InputError: below 3 x 3 pixels, no colour, or different shapes.
     """
     image, reference = image_pair("VSI", image, reference, smallest=3)
-    both = torch.cat([image, reference])
-    salience = viewing_scale(saliency(both)[:, None])[:, 0]
-    light, m, n = (255 * viewing_scale(color_axis(both, axis)[:, None])[:, 0] for axis in (L_AXIS, M_AXIS, N_AXIS))
-    color = pair_similarity(m, C_COLOR) * pair_similarity(n, C_COLOR)
-    gradients = pair_similarity(gradient_magnitude(light, SCHARR), C_GRADIENT)
-    agreement = pair_similarity(salience, C_SALIENCY) * gradients**GRADIENT_EXPONENT
+    salience_x, gradient_x, m_x, n_x = _features(image)
+    salience_y, gradient_y, m_y, n_y = _features(reference)
+    color = similarity(m_x, m_y, C_COLOR) * similarity(n_x, n_y, C_COLOR)
+    agreement = similarity(salience_x, salience_y, C_SALIENCY) * real_power(color, COLOR_EXPONENT)
+    agreement = agreement * similarity(gradient_x, gradient_y, C_GRADIENT) ** GRADIENT_EXPONENT
     # The constant only matters where nothing is salient at all.
-    weight = torch.maximum(*salience.chunk(2)) + 1e-12
-    return (agreement * real_power(color, COLOR_EXPONENT) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+    weight = torch.maximum(salience_x, salience_y) + 1e-12
+    return (agreement * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+
+
+def _features(images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Saliency, gradient magnitude and the two opponent colours, at the reduced size."""
+    planes = (saliency(images), *(255 * plane for plane in color_axes(images, L_AXIS, M_AXIS, N_AXIS)))
+    salience, light, m, n = (viewing_scale(plane[:, None])[:, 0] for plane in planes)
+    return salience, gradient_magnitude(light, SCHARR), m, n
