@@ -12,7 +12,7 @@ from imgqa.distortions.demo_types import jpeg, white_noise
 from imgqa.distortions.pixels import to_uint8
 from rankqa_datasets.errors import InputError
 
-NOISY_QUALITY = 50.0
+NOISY_QUALITY = 75.0
 
 
 def jpeg2000(image: UInt8[np.ndarray, "H W 3"], ratio: float, rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
@@ -42,7 +42,7 @@ def jpeg2000(image: UInt8[np.ndarray, "H W 3"], ratio: float, rng: np.random.Gen
 
 
 def noisy_jpeg(image: UInt8[np.ndarray, "H W 3"], std: float, rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
-    """White noise of `std` (of 255), then JPEG of quality 50: TID2013's lossy compression of noisy images.
+    """White noise of `std` (of 255), then JPEG of quality 75: TID2013's lossy compression of noisy images.
 
     A reconstruction: TID2013 used a coder of the cosine transform of its authors.
     """

@@ -1,7 +1,8 @@
 """Noise of KADID-10k (MATLAB's imnoise) and of TID2013.
 
-TID2013 sets the levels of its noises so that PSNR is about 33, 30, 27, 24 and 21 dB; how it shapes the noise is known
-in words only, so `spatially_correlated`, `masked` and `high_frequency` are reconstructions.
+TID2013 sets the levels of its noises by PSNR: 33, 30, 27, 24 and 21 dB, or down to 15 dB where noise is of high
+frequency. How it shapes the noise is known in words only, so `spatially_correlated`, `masked` and `high_frequency` are
+reconstructions.
 """
 
 import math

@@ -1,5 +1,7 @@
 """TID2013's sparse sampling and reconstruction (compressive sensing)."""
 
+import math
+
 import numpy as np
 from jaxtyping import UInt8
 from scipy.ndimage import gaussian_filter
@@ -24,7 +26,8 @@ def sparse_sampling(
     known[0, 0] = True
     exact = image.astype(np.float64)
     # To begin with, each unknown pixel is the mean of the known ones about it; far from them all, the mean of all.
-    near, weight = (gaussian_filter(x, (1.0, 1.0, 0.0)) for x in (exact * known, known.astype(np.float64)))
+    width = 0.5 / math.sqrt(share)  # half the mean distance of known pixels
+    near, weight = (gaussian_filter(x, (width, width, 0.0)) for x in (exact * known, known.astype(np.float64)))
     result = (near + FAR * exact[known[..., 0]].mean(axis=0)) / (weight + FAR)
     result = np.where(known, exact, result)
     for threshold in np.geomspace(FIRST_THRESHOLD, LAST_THRESHOLD, ROUNDS):

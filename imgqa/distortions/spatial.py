@@ -65,8 +65,8 @@ def block_shifts(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """16 squares of 32 x 32, smaller in small images, brightened or darkened, the first by `amount`, the last by 1/16.
 
-    TID2013's local block-wise distortions of different intensity; a reconstruction of which these words are all that is
-    known.
+    TID2013's local block-wise distortions of different intensity, of which these words are all that is known. There
+    PSNR is the same at all levels; here strength rises, so that the levels are a ladder.
     """
     side = patch_side(image, 32)
     result = image.astype(np.float64)
