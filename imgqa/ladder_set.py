@@ -7,26 +7,20 @@ one photograph and one type is worse, and nothing across types or photographs. F
 import csv
 import io
 import json
-import os
-import signal
-import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from imgqa.decode import decode_image
 from imgqa.distortions import DISTORTIONS, SMALLEST_SIDE, UNORDERED, distort
 from imgqa.photo_folder import find_photos
+from imgqa.worker_processes import processors, worker_processes
 from rankqa_datasets.atomic_file import write_bytes_atomically, write_text_atomically
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem, closest
@@ -104,7 +98,8 @@ def build_ladder_set(
         limit: the first so many photographs in the order of their names; all by default.
         seed: of all random choices; one photograph and type has the same at all levels.
         crop: side in pixels of a square cut from the middle; the whole photograph by default.
-        workers: processes; as many as processors by default.
+        workers: processes, as many as processors by default. With more than one, a script calls this under
+            `if __name__ == "__main__":`.
 
     Raises:
         InputError: wrong options, no photograph that can be used, a folder with something else in it, or no space.
@@ -112,6 +107,7 @@ def build_ladder_set(
     source, folder = Path(source), Path(folder)
     levels = sorted(set(levels))
     _check_options(types, levels, limit, seed, crop)
+    types = parse_types(",".join(types))
     if folder.resolve().is_relative_to(source.resolve()):
         raise InputError(f"expected an output folder outside of the photographs' {source}, got {folder}")
     photos = find_photos(source, limit)
@@ -123,7 +119,7 @@ def build_ladder_set(
     }
     _claim(folder, options, list(photos))
 
-    with _workers(workers or _processors()) as each:
+    with worker_processes(workers or processors()) as each:
         write = partial(_write_pristine, folder=folder, crop=crop)
         faults = dict(zip(photos, each(write, list(photos.items()), "photographs"), strict=True))
         contents = [content for content in photos if faults[content] is None]
@@ -156,7 +152,6 @@ def build_ladder_set(
 def _check_options(types: Sequence[str], levels: Sequence[int], limit: int | None, seed: int, crop: int | None) -> None:
     if not types:
         raise InputError("expected at least one distortion type, got none")
-    parse_types(",".join(types))
     if not levels or not set(levels) <= set(LEVELS):
         raise InputError(f"expected levels from 1 to 5, got {', '.join(map(str, levels)) or 'none'}")
     if limit is not None and limit < 1:
@@ -264,37 +259,3 @@ def _write_manifest(path: Path, rows: list[list[str]]) -> None:
     writer.writerow(["path", "target", "reference", "content", "recipe"])
     writer.writerows(rows)
     write_text_atomically(path, text.getvalue())
-
-
-def _processors() -> int:
-    """Those that this process may use; all of the machine's where the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any], str], Iterable[Any]]]:
-    """A function of (work, jobs, what is counted): outcomes in the order of the jobs, with a progress bar.
-
-    Processes, as NumPy's small steps hold Python's lock. Not forked ones: a caller may hold threads (torch's, tqdm's),
-    whose locks a forked process would inherit.
-    """
-    bar = partial(tqdm, leave=False, disable=None)
-    if count == 1:
-        yield lambda work, jobs, what: bar(map(work, jobs), desc=what, total=len(jobs))
-        return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
-        # If a job fails, map cancels those that have not begun.
-        yield lambda work, jobs, what: bar(pool.map(work, jobs), desc=what, total=len(jobs))
-
-
-def _begin_worker() -> None:
-    """Ctrl-C reaches all processes of a shell's job: the parent ends the others, also when it is killed itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

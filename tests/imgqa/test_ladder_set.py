@@ -143,6 +143,11 @@ def test_grey_photograph_has_no_saturation_ladder(photos, tmp_path):
     assert (result.stimuli, result.twins) == (1, 5)
 
 
+def test_all_types(photos, tmp_path):
+    result = build_ladder_set(photos, tmp_path / "set", types=["all"], levels=[5], limit=1, crop=16, workers=1)
+    assert result.stimuli == 1 + len(DISTORTIONS) - 2
+
+
 def test_other_folders_are_refused(photos, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("mine")
@@ -204,7 +209,7 @@ def test_contents_are_names_without_endings(photos):
 
 
 def test_command(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("imgqa.ladder_set._processors", lambda: 1)
+    monkeypatch.setattr("imgqa.ladder_set.processors", lambda: 1)
     from rankqa_cli.ladders import synth
 
     def call(*arguments: str):
