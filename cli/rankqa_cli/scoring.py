@@ -1,5 +1,6 @@
 """Applying a trained run to files."""
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +17,7 @@ from shared_engine.config import RunConfig
 from shared_engine.modality import Modality, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem
 from shared_engine.predict import predict
-from shared_engine.stimuli import Batch
 from shared_engine.train import launch, load_run
-
-_BATCH = 8
-_READ_AHEAD = 4 * _BATCH
 
 
 class FileScorer:
@@ -32,7 +29,8 @@ class FileScorer:
         Raises:
             UsageProblem: the model compares with a reference and none is given, or the other way round.
         """
-        self.model = load_run(run, modality, config)
+        # Convolutions on a CPU run up to twice as fast with the channels of a pixel side by side.
+        self.model = load_run(run, modality, config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.full_reference = is_full_reference(self.model)
         if self.full_reference and reference is None:
             raise UsageProblem(f"the model of {run} compares with a pristine file: add --reference FILE")
@@ -44,47 +42,38 @@ class FileScorer:
     def scores(self, files: Sequence[Path]) -> Iterator[tuple[Path, float | InputError]]:
         """The score of each file in turn, higher is better; the error in place of it where there is none.
 
-        Files are read by threads while the model scores earlier ones, in batches of equal shape. But for rounding, a
-        score does not depend on its neighbours.
+        Every core reads and scores files of its own: on a CPU that is faster than all cores on one file.
         """
-        with ThreadPoolExecutor() as pool:
-            waiting: deque[tuple[Path, Future[Batch | InputError]]] = deque()
-            coming = iter(files)
-            batch: list[tuple[Path, Batch]] = []
-            while True:
-                for file in islice(coming, max(0, _READ_AHEAD - len(waiting))):
-                    waiting.append((file, pool.submit(self._read, file)))
-                if not waiting:
-                    break
-                file, reading = waiting.popleft()
-                read = reading.result()
-                if batch and (isinstance(read, InputError) or len(batch) == _BATCH or not _alike(read, batch[0][1])):
-                    yield from self._score(batch)
-                    batch = []
-                if isinstance(read, InputError):
-                    yield file, read
-                else:
-                    batch.append((file, read))
-            yield from self._score(batch)
-
-    def _read(self, file: Path) -> Batch | InputError:
+        cores, before = os.cpu_count() or 1, torch.get_num_threads()
+        coming, waiting = iter(files), deque[tuple[Path, Future[float | InputError]]]()
         try:
-            return read_stimulus(self.reader, file, self.reference, None, full_reference=self.full_reference)
+            with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                while True:
+                    for file in islice(coming, 4 * cores - len(waiting)):
+                        waiting.append((file, pool.submit(self._score, file)))
+                    if not waiting:
+                        return
+                    file, scoring = waiting.popleft()
+                    yield file, scoring.result()
+        finally:
+            torch.set_num_threads(before)
+
+    @torch.inference_mode()
+    def _score(self, file: Path) -> float | InputError:
+        try:
+            tensors = read_stimulus(self.reader, file, self.reference, None, full_reference=self.full_reference)
+            batch = {name: _channels_last(tensor.unsqueeze(0)) for name, tensor in tensors.items()}
+            score = self.model(batch)["scores"].item()
         except InputError as error:
             return error
-
-    @torch.no_grad()
-    def _score(self, batch: list[tuple[Path, Batch]]) -> Iterator[tuple[Path, float | InputError]]:
-        if not batch:
-            return
-        tensors = {name: torch.stack([read[name] for _, read in batch]) for name in batch[0][1]}
-        for (file, _), score in zip(batch, self.model(tensors)["scores"].tolist(), strict=True):
-            bad = InputError(f"the model gives {file} a score that is not finite")
-            yield file, score if np.isfinite(score) else bad
+        return score if np.isfinite(score) else InputError(f"the model gives {file} a score that is not finite")
 
 
-def _alike(one: Batch, other: Batch) -> bool:
-    return all(tensor.shape == other[name].shape for name, tensor in one.items())
+def _channels_last(values: torch.Tensor) -> torch.Tensor:
+    """The same values; of images (B, K, C, H, W) the layout of memory in which convolutions are fast."""
+    if values.ndim != 5:
+        return values
+    return values.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, values.shape[:2])
 
 
 def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Sequence[Stimulus]) -> np.ndarray:
