@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.logistic import Mapping, fit_mapping
-from shared_engine.mixture import rows_by_database
 from shared_engine.parts import Parts
 from shared_engine.run_folder import RunFolder, read_json
 
@@ -26,7 +25,7 @@ def fit_calibration(parts: Parts, predict: Callable[[Sequence[Stimulus]], Array]
     thousand of its stimuli, evenly spaced). Never on the test part. None too for a mixture of databases, which have no
     common scale.
     """
-    if len(rows_by_database(parts.train)) > 1:
+    if parts.mixture is not None:
         return None
     part, stimuli = ("validation", parts.validation) if parts.validation else ("train", parts.train)
     chosen = [stimuli[i] for i in np.unique(np.linspace(0, len(stimuli) - 1, MOST_STIMULI).round().astype(int))]

@@ -21,7 +21,6 @@ from shared_engine.config import RunConfig
 from shared_engine.criteria import plcc, srocc
 from shared_engine.evaluation import mean_within
 from shared_engine.groups import group_numbers, rows_that_agree
-from shared_engine.mixture import find_mixture
 from shared_engine.modality import Reader, is_full_reference
 from shared_engine.names import UsageProblem
 from shared_engine.optimisation import build_average, build_optimizer, build_scheduler
@@ -54,13 +53,17 @@ class Training:
         self.plain_model = model
         self.average: AveragedModel | None = build_average(model, config.optim)
         self.objective = objective.to(fabric.device)
-        self.mixture = find_mixture(parts.train)
         optimizer = build_optimizer(model, config.optim)
         place = {"rank": fabric.global_rank, "world_size": fabric.world_size}
         size, seed = config.engine.batch_size, config.seed
         self.group_of: Tensor | None = None
         if config.objective.within:
             groups = rows_that_agree(parts.train, config.objective.within)
+            if min(map(len, groups)) < fabric.world_size:
+                raise UsageProblem(
+                    f"objective.within has groups of {min(map(len, groups))} stimuli, too few for"
+                    f" {fabric.world_size} processes; lower --devices"
+                )
             self.group_of = group_numbers(groups)
             self.batches = GroupBatches(groups, size, seed, **place)
         else:
@@ -146,10 +149,10 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
         )
     # The loss core works in float64 whatever the precision of the network.
     rows, targets, target_std, databases = batch["rows"], batch["targets"], batch["target_std"], None
-    if training.mixture is not None:
-        targets, target_std = training.mixture.standardise(rows, targets, target_std)
-        databases = training.mixture.database.to(rows.device)[rows]
-        rows = training.mixture.place.to(rows.device)[rows]
+    if training.parts.mixture is not None:
+        targets, target_std = training.parts.mixture.standardise(rows, targets, target_std)
+        databases = training.parts.mixture.database.to(rows.device)[rows]
+        rows = training.parts.mixture.place.to(rows.device)[rows]
     if training.group_of is not None:
         databases = training.group_of.to(rows.device)[rows]
     try:

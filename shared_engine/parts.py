@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus, read_manifest
 from rankqa_datasets.split import Split, carve_validation, read_split, split_by_content, split_from_column
 from shared_engine.config import DataConfig
+from shared_engine.mixture import Mixture, find_mixture
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class Parts:
     validation: tuple[Stimulus, ...]
     test: tuple[Stimulus, ...]
     split: Split
+
+    @cached_property
+    def mixture(self) -> Mixture | None:
+        """The databases of the training part, or None if it is of one; see `find_mixture` for what is refused."""
+        return find_mixture(self.train)
 
     @property
     def digest(self) -> str:

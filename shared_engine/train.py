@@ -22,7 +22,6 @@ from shared_engine.config import EngineConfig, ObjectiveConfig, RunConfig
 from shared_engine.environment import describe_environment, peak_memory_mb
 from shared_engine.evaluation import baseline_scores, prediction_rows, summarise_databases
 from shared_engine.fit import Training, fit, load, selected_weights
-from shared_engine.mixture import find_mixture
 from shared_engine.modality import Modality, Reader, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
@@ -138,7 +137,7 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     targets = np.array([s.target for s in parts.train])
     if np.ptp(targets) == 0:
         raise InputError(f"all {len(targets)} training targets are {targets[0]:g}: there is nothing to rank")
-    mixture = find_mixture(parts.train)
+    mixture = parts.mixture
     if mixture is not None and config.within:
         raise UsageProblem("objective.within goes with one database, but the manifest has a column of several")
     location, scale = float(targets.mean()), float(targets.std())
@@ -178,7 +177,7 @@ def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric,
         f"{len(parts.train)} training stimuli of {contents} contents, {len(parts.validation)} validation, "
         f"{len(parts.test)} test; split {parts.split.digest[:12]}"
     )
-    mixture = find_mixture(parts.train)
+    mixture = parts.mixture
     if mixture is not None:
         sizes = ", ".join(f"{name} ({size})" for name, size in zip(mixture.names, mixture.sizes, strict=True))
         report(f"databases {sizes}: never compared with each other, one bank and one target scale each")

@@ -28,3 +28,18 @@ def saturate(gradient: Tensor, dtype: torch.dtype) -> Tensor:
     """Casts to `dtype`, values beyond its range to its largest: in half precision no gradient turns infinite."""
     limit = torch.finfo(dtype).max
     return gradient.clamp(-limit, limit).to(dtype)
+
+
+class _FiniteValue(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, dtype: torch.dtype) -> Tensor:
+        return saturate(value, dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].double(), None
+
+
+def finite_value(value: Tensor, scores: Tensor) -> Tensor:
+    """Casts a loss value to the type of losses of `scores`: beyond float32's range its largest, gradient as it was."""
+    return _FiniteValue.apply(value, torch.promote_types(scores.dtype, torch.float32))  # pyright: ignore[reportReturnType]

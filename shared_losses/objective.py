@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,7 +159,8 @@ class Objective(nn.Module):
         heads = self._heads(outputs)
         rows = self._gather(scores, targets, ids, target_std, databases, outputs, heads)
         self._check_gathered(rows, heads)
-        given = {"target_std": target_std, **outputs}
+        # Other outputs are no rows of the losses and may have any shape.
+        given = {"target_std": target_std, **{name: x for name, x in outputs.items() if name in ROW_INPUTS}}
         used = rows.databases.unique().tolist() if self.databases or self.grouped else [0]
         values: dict[str, Tensor] = {}
         total = torch.zeros((), dtype=torch.float64, device=scores.device)
@@ -324,8 +326,13 @@ def _call(
         "bank_target_std": bank.target_std,
         "bank_score_std": bank.score_std if given.get("score_std") is not None else None,
     }
-    wanted = inspect.signature(function).parameters
+    wanted = _parameters(function)
     return function(scores, targets, **{key: value for key, value in offered.items() if key in wanted}, **options)
+
+
+@functools.cache
+def _parameters(function: Callable[..., Tensor]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def _labels(terms: Sequence[Term]) -> list[str]:
@@ -340,7 +347,7 @@ def _checked_options(term: Term, standard: Mapping[str, Number | None]) -> dict[
     if not 0 <= term.weight < math.inf:
         raise ValueError(f"the weight of {term.name} must be finite and not negative, got {term.weight}")
     function = LOSSES[term.name]
-    wanted = inspect.signature(function).parameters
+    wanted = _parameters(function)
     known = [name for name in wanted if name not in ROW_INPUTS]
     for option in term.options:
         if option not in known:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.functional.regression import finite_value, standardised_targets
+from shared_losses.functional.regression import standardised_targets
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_not_negative
 from shared_losses.ranker import LENGTH, frozen_ranker
 from shared_losses.rows import Rows, centred, collect_rows, joined_scores

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate, scale_gradient
+from shared_losses.gradient_scale import finite_value, scale_gradient
 from shared_losses.options import check_choice, check_not_negative
 from shared_losses.pairs import (
     Pairs,
@@ -19,7 +19,7 @@ from shared_losses.pairs import (
     target_preference,
     target_stds,
 )
-from shared_losses.rows import Rows, collect_rows, loss_dtype
+from shared_losses.rows import Rows, collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 _EPS = 1e-8
@@ -101,7 +101,7 @@ def fidelity_loss(
     loss = pairs.mean(1 - (p * g + _EPS).sqrt() - (q * (1 - g) + _EPS).sqrt())
     if std_weight > 0 and score_std is not None:
         loss = loss + std_weight * _std_hinge(rows, pairs, score_std, bank_score_std, stds, factor, std_margin)
-    return saturate(loss, loss_dtype(scores))
+    return finite_value(loss, scores)
 
 
 def _std_hinge(

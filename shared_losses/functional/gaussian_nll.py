@@ -7,8 +7,8 @@ import math
 import torch
 
 from shared_losses.autocast import without_autocast
-from shared_losses.functional.regression import finite_value, standardised_targets
-from shared_losses.gradient_scale import scale_gradient
+from shared_losses.functional.regression import standardised_targets
+from shared_losses.gradient_scale import finite_value, scale_gradient
 from shared_losses.rows import check_finite, check_vector, collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.functional.regression import finite_value
-from shared_losses.gradient_scale import scale_gradient
+from shared_losses.gradient_scale import finite_value, scale_gradient
 from shared_losses.options import check_not_negative, check_positive
 from shared_losses.rows import collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
-from shared_losses.rows import collect_rows, joined_scores, loss_dtype
+from shared_losses.gradient_scale import finite_value
+from shared_losses.rows import collect_rows, joined_scores
 from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
 
 
@@ -56,7 +56,7 @@ def listmle_loss(
     # By differences to the largest, so that scores far from 0 lose no digits.
     x = x - x.detach().amax()
     loss = (x.flip(0).logcumsumexp(0).flip(0) - x).mean()
-    return saturate(loss, loss_dtype(scores))
+    return finite_value(loss, scores)
 
 
 def _share_gradient(x: Tensor, y: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_positive
-from shared_losses.rows import centred, collect_rows, joined_scores, loss_dtype
+from shared_losses.rows import centred, collect_rows, joined_scores
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
@@ -56,7 +56,7 @@ def listnet_loss(
     if standardize:
         y = _standardized(y)
     loss = -(y / target_temperature).softmax(0) @ (x / score_temperature).log_softmax(0)
-    return saturate(loss, loss_dtype(scores))
+    return finite_value(loss, scores)
 
 
 def _standardized(y: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shared_losses.autocast import without_autocast
 from shared_losses.functional.norm_in_norm import EPS, check_alpha, order_norm
-from shared_losses.functional.regression import finite_value
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_choice
 from shared_losses.rows import collect_rows, joined_scores, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_choice, check_positive
 from shared_losses.pairs import collect_pairs, pair_factor
-from shared_losses.rows import collect_rows, loss_dtype
+from shared_losses.rows import collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 _EPS = 1e-8
@@ -76,4 +76,4 @@ def pairwise_hinge_loss(
         loss = pairs.mean(hinge) / (1 + (hinge.detach() if detach else hinge).amax())
     else:
         loss = pairs.mean(hinge) * ((rows.num_rows - 1) / rows.num_rows) / (1 + hinge.detach().amax())
-    return saturate(loss, loss_dtype(scores))
+    return finite_value(loss, scores)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch.nn.functional import logsigmoid
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_positive
 from shared_losses.pairs import collect_pairs, pair_factor, target_order
-from shared_losses.rows import collect_rows, loss_dtype
+from shared_losses.rows import collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
@@ -56,4 +56,4 @@ def ranknet_loss(
     loss = -g * logsigmoid(sigma * pairs.dx) - (1 - g) * logsigmoid(-sigma * pairs.dx)
     if weight_by_gap:
         loss = loss * pairs.dy.abs()
-    return saturate(pairs.mean(loss), loss_dtype(scores))
+    return finite_value(pairs.mean(loss), scores)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate, scale_gradient
+from shared_losses.gradient_scale import finite_value, scale_gradient
 from shared_losses.options import check_positive
-from shared_losses.rows import LARGEST, Rows, check_finite, collect_rows, loss_dtype
+from shared_losses.rows import LARGEST, Rows, check_finite, collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
 
 
@@ -144,21 +143,6 @@ def standardised_targets(rows: Rows, location: Number | None, scale: Number | No
     standardised = (known - (known.mean() if location is None else location)) / scale
     check_finite("standardised targets", standardised)
     return standardised
-
-
-class _FiniteValue(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, dtype: torch.dtype) -> Tensor:
-        return saturate(value, dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0].double(), None
-
-
-def finite_value(value: Tensor, scores: Tensor) -> Tensor:
-    """Casts a loss value to the type of losses of `scores`: beyond float32's range its largest, gradient as it was."""
-    return _FiniteValue.apply(value, loss_dtype(scores))  # pyright: ignore[reportReturnType]
 
 
 def _standardised_error(

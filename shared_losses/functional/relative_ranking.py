@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
+from shared_losses.gradient_scale import finite_value
 from shared_losses.options import check_positive
 from shared_losses.rows import check_finite, collect_rows, joined_scores, loss_dtype
 from shared_losses.shapes import BankFloats, BatchFloats, Number, ScalarFloat
@@ -64,4 +64,4 @@ def relative_ranking_loss(
     width = (x[-1] - x[0]).abs()
     low = (x[0] - x[1]).abs() - width + y[-1] - y[1]
     high = (x[-1] - x[-2]).abs() - width + y[-2] - y[0]
-    return saturate(torch.relu(low) + torch.relu(high), loss_dtype(scores))
+    return finite_value(torch.relu(low) + torch.relu(high), scores)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from shared_losses.autocast import without_autocast
-from shared_losses.gradient_scale import saturate
+from shared_losses.gradient_scale import finite_value
 from shared_losses.pairs import collect_pairs, pair_factor, score_spread, target_preference, target_stds
-from shared_losses.rows import collect_rows, loss_dtype
+from shared_losses.rows import collect_rows
 from shared_losses.shapes import BankFloats, BatchFloats, ScalarFloat
 
 _LARGEST_Z = 1e75  # its square, and that over a standard deviation, stay within float64
@@ -65,7 +65,7 @@ def thurstone_loss(
     z = pairs.dx / score_spread(rows, score_std, bank_score_std, factor)
     g = target_preference(pairs, target_stds(rows, target_std, bank_target_std))
     loss = -g * _log_ndtr(z) - (1 - g) * _log_ndtr(-z)
-    return saturate(pairs.mean(loss), loss_dtype(scores))
+    return finite_value(pairs.mean(loss), scores)
 
 
 def _log_ndtr(z: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def test_value_is_the_published_programs(batch, weights):
 
 
 def test_published_figures_of_monotone_maps():
-    # 1 - value of the rank part for normal targets, computed once from the definition on 200,000 scores.
+    # What the recovered program gives for exactly monotone maps of normal scores: it is no rank correlation.
     y = torch.special.ndtri((torch.arange(4000, dtype=torch.float64) + 0.5) / 4000)
     for change, expected in (
         (torch.exp, 0.929),

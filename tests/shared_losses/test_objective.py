@@ -188,7 +188,7 @@ def test_outputs_go_to_the_losses_that_name_them(monkeypatch):
     bank = ScoreBank(10, "fifo")
     objective = Objective([Term("spread", use_bank=True, options={"power": 2}), Term("plcc")], bank)
     spread = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    outputs = {"score_std": spread, "unused": torch.zeros(4, 7)}
+    outputs = {"score_std": spread, "unused": torch.zeros(3, 7)}
     for _ in range(2):
         objective(SCORES, TARGETS, target_std=spread * 2, outputs=outputs)
         objective.push()
