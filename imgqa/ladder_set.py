@@ -20,10 +20,10 @@ from PIL import Image
 from imgqa.decode import decode_image
 from imgqa.distortions import DISTORTIONS, SMALLEST_SIDE, UNORDERED, distort
 from imgqa.photo_folder import find_photos
-from imgqa.worker_processes import processors, worker_processes
 from rankqa_datasets.atomic_file import write_bytes_atomically, write_text_atomically
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem, closest
+from shared_engine.worker_processes import processors, worker_processes
 
 MARKER, MANIFEST, README, IMAGES = "ladders.json", "manifest.csv", "README.txt", "images"
 TITLE = "rankqa image ladders"

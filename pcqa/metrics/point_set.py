@@ -1,0 +1,58 @@
+"""Points with a KD-tree, and the neighbour searches made among them so far."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial import KDTree
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The k nearest points of each of Q queries, nearest first.
+
+    Attributes:
+        distances: (Q, k) Euclidean, in the clouds' unit.
+        rows: (Q, k) their rows in the searched points.
+    """
+
+    distances: Float[np.ndarray, "q k"]
+    rows: Int[np.ndarray, "q k"]
+
+
+class PointSet:
+    """(P, 3) points that are searched: one tree, and each search made once.
+
+    Several metrics of one pair ask for the same neighbours; a search for k answers every later one for fewer. For many
+    neighbours of many points (more than about 32), query `tree` in chunks of rows: a kept search takes 16 bytes a
+    neighbour.
+    """
+
+    def __init__(self, points: Float[np.ndarray, "p 3"]) -> None:
+        self.points = points
+        self._searches: dict[int, tuple[PointSet, Nearest]] = {}
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @cached_property
+    def tree(self) -> KDTree:
+        """SciPy's tree. Search it with `workers=-1`: all cores."""
+        # Unbalanced trees are built several times faster and search as fast on sorted points.
+        return KDTree(self.points, balanced_tree=False, compact_nodes=False)
+
+    def nearest(self, queries: "PointSet", k: int) -> Nearest:
+        """The k points of this set nearest to each query; all of them where the set has fewer.
+
+        The set itself may be the queries: the first neighbour is then at distance 0, the point or its equal.
+        """
+        k = min(k, len(self))
+        # The queries are kept beside the answer, so that their identity cannot pass to another object.
+        kept = self._searches.get(id(queries))
+        if kept is None or kept[1].rows.shape[1] < k:
+            distances, rows = self.tree.query(queries.points, k=k, workers=-1)
+            # SciPy leaves the last axis out for k = 1.
+            kept = (queries, Nearest(*(np.reshape(found, (-1, k)) for found in (distances, rows))))
+            self._searches[id(queries)] = kept
+        return Nearest(kept[1].distances[:, :k], kept[1].rows[:, :k])
