@@ -6,6 +6,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pcqa.io.cloud_file import FormatError
+
 # A header is a few hundred bytes; the limit keeps a file without line ends from being read whole.
 MAX_HEADER_BYTES = 1 << 20
 
@@ -17,10 +19,6 @@ SCALAR_TYPES = {
     "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
     "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
 }  # fmt: skip
-
-
-class PlyError(ValueError):
-    """What is wrong with a PLY file, without its name; the reader adds the name."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,16 @@ class Element:
         """
         return np.dtype([(f"f{i}", p.count_type or p.type) for i, p in enumerate(self.properties)])
 
+    @property
+    def scalars(self) -> tuple[Property, ...]:
+        """The properties that are not lists."""
+        return tuple(p for p in self.properties if p.count_type is None)
+
+    @property
+    def scalar_type(self) -> np.dtype:
+        """Packed record of the scalar properties of one row, fields named by position."""
+        return np.dtype([(f"f{i}", p.type) for i, p in enumerate(self.scalars)])
+
 
 @dataclass(frozen=True)
 class Header:
@@ -71,16 +79,16 @@ def read_header(file: BinaryIO) -> Header:
     """Reads the header from the start of `file`.
 
     Raises:
-        PlyError: not a PLY file, a header that ends early, or a line that the format does not allow.
+        FormatError: not a PLY file, a header that ends early, or a line that the format does not allow.
     """
     if file.readline(16).rstrip() != b"ply":
-        raise PlyError("expected a PLY file, whose first line is 'ply'")
+        raise FormatError("expected a PLY file, whose first line is 'ply'")
     byte_order = None
     elements: list[tuple[str, int, list[Property]]] = []
     for line_number in count(2):
         line = file.readline(MAX_HEADER_BYTES)
         if not line.endswith(b"\n") and line.strip() != b"end_header":
-            raise PlyError("the header ends before 'end_header'; the file is truncated")
+            raise FormatError("the header ends before 'end_header'; the file is truncated")
         match line.decode("latin-1").split():
             case [] | ["comment" | "obj_info", *_]:
                 pass
@@ -90,26 +98,28 @@ def read_header(file: BinaryIO) -> Header:
                 elements.append((name, int(rows), []))
             case ["property", "list", count_type, item_type, name] if elements:
                 if _scalar_type(count_type, byte_order).kind == "f":
-                    raise PlyError(f"list property {name!r} has a count of type {count_type}, expected an integer type")
+                    raise FormatError(
+                        f"list property {name!r} has a count of type {count_type}, expected an integer type"
+                    )
                 types = _scalar_type(item_type, byte_order), _scalar_type(count_type, byte_order)
                 elements[-1][2].append(Property(name, *types))
             case ["property", scalar, name] if elements:
                 elements[-1][2].append(Property(name, _scalar_type(scalar, byte_order)))
             case ["end_header"]:
                 if byte_order is None:
-                    raise PlyError(f"the header has no format line; expected one of {', '.join(BYTE_ORDERS)}")
+                    raise FormatError(f"the header has no format line; expected one of {', '.join(BYTE_ORDERS)}")
                 tables = tuple(Element(name, rows, tuple(props)) for name, rows, props in elements)
                 return Header(byte_order, tables)
             case words:
-                raise PlyError(f"header line {line_number} is not PLY: {' '.join(words)[:60]!r}")
+                raise FormatError(f"header line {line_number} is not PLY: {' '.join(words)[:60]!r}")
         if file.tell() > MAX_HEADER_BYTES:
             break
-    raise PlyError(f"expected 'end_header' within the first {MAX_HEADER_BYTES} bytes")
+    raise FormatError(f"expected 'end_header' within the first {MAX_HEADER_BYTES} bytes")
 
 
 def _scalar_type(name: str, byte_order: str | None) -> np.dtype:
     if byte_order is None:
-        raise PlyError("the format line must come before the first property")
+        raise FormatError("the format line must come before the first property")
     if name not in SCALAR_TYPES:
-        raise PlyError(f"property type {name[:30]!r} is unknown, expected one of {', '.join(SCALAR_TYPES)}")
+        raise FormatError(f"property type {name[:30]!r} is unknown, expected one of {', '.join(SCALAR_TYPES)}")
     return np.dtype(byte_order + SCALAR_TYPES[name])

@@ -91,13 +91,47 @@ def test_coordinates_keep_their_precision(tmp_path, kind, stored, dtype, value):
 @pytest.mark.parametrize("kind", ["ascii", "binary_little_endian", "binary_big_endian"])
 @pytest.mark.parametrize(
     ("stored", "peak", "prefix"),
-    [("uchar", 255, "diffuse_"), ("ushort", 65535, ""), ("float", 1, ""), ("double", 1, "")],
+    [("uchar", 255, "diffuse_"), ("ushort", 65535, ""), ("float", 1, ""), ("double", 1, ""), ("uchar", 255, "short")],
 )
 def test_colors_of_every_type_become_shares_of_one(tmp_path, kind, stored, peak, prefix):
     path = tmp_path / "cloud.ply"
-    properties = [("float", name) for name in "xyz"] + [(stored, prefix + name) for name in ("red", "green", "blue")]
+    names = "rgb" if prefix == "short" else [prefix + name for name in ("red", "green", "blue")]
+    properties = [("float", name) for name in "xyz"] + [(stored, name) for name in names]
     path.write_bytes(encode(kind, [("vertex", properties, [(0.0, 0.0, 0.0, 0, peak, peak)])]))
     assert read_ply(path).colors.tolist() == [[0, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["ascii", "binary_little_endian", "binary_big_endian"])
+@pytest.mark.parametrize("count_type", ["uchar", "short", "uint"])
+def test_lists_in_vertices_are_skipped(tmp_path, kind, count_type):
+    name, properties, rows = SHUFFLED
+    neighbors, weights = ((count_type, "ushort"), "neighbors"), ((count_type, "double"), "weights")
+    rows = [(lists[0], *row, lists[1]) for row, lists in zip(rows, [([], [0.5]), ([300, 4, 5], [])], strict=True)]
+    path = tmp_path / "cloud.ply"
+    path.write_bytes(encode(kind, [FACES, (name, [neighbors, *properties, weights], rows), CAMERA]))
+    cloud = read_ply(path)
+    np.testing.assert_array_equal(cloud.points, [[1.5, -2.25, 0.5], [2.0, 3.0, -1024.0]])
+    np.testing.assert_array_equal(cloud.colors, np.float32([[10, 20, 30], [0, 128, 255]]) / np.float32(255))
+    np.testing.assert_array_equal(cloud.normals, np.float32([[1, 0, 0], [-0.5, 0.5, 0.25]]))
+
+
+def test_of_a_mesh_the_vertices_are_read(tmp_path):
+    path = tmp_path / "mesh.ply"
+    path.write_bytes(encode("ascii", [("vertex", [("float", name) for name in "xyz"], [(0, 1, 2)] * 3), FACES]))
+    assert read_ply(path).points.tolist() == [[0, 1, 2]] * 3
+
+
+def test_blocks_join_to_the_whole_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("pcqa.io.ply_body.BLOCK_ROWS", 7)
+    monkeypatch.setattr("pcqa.io.text_rows.BLOCK_BYTES", 101)
+    generator = np.random.default_rng(0)
+    colors = generator.integers(0, 256, (50, 3)).astype(np.float32) / np.float32(255)
+    cloud = Cloud(generator.normal(size=(50, 3)), colors)
+    for ascii in (False, True):
+        write_ply(cloud, tmp_path / "cloud.ply", ascii=ascii)
+        read = read_ply(tmp_path / "cloud.ply")
+        np.testing.assert_array_equal(read.points, cloud.points)
+        np.testing.assert_array_equal(read.colors, colors)
 
 
 def test_windows_line_ends_and_blank_lines(tmp_path):
@@ -192,12 +226,24 @@ BAD_FILES = {
     "no element": (b"ply\nformat ascii 1.0\nend_header\n", "expected an element 'vertex', got no element"),
     "no z": (
         header(properties="property float x\nproperty float y\n") + b"0 0\n0 0\n",
-        "expected vertex properties x, y, z; z missing in: x, y",
+        "expected vertex property x, y, z; z missing in: x, y",
     ),
-    "no property, many rows": (header(LITTLE, 4_000_000_000, ""), "x, y, z missing in: no property"),
-    "x twice": (header(properties=XYZ + "property float x\n"), "a vertex property occurs twice: x, y, z, x"),
+    "no property, many rows": (header(LITTLE, 4_000_000_000, ""), "x, y, z missing in: none"),
+    "x twice": (header(properties=XYZ + "property float x\n"), "vertex property 'x' occurs twice in: x, y, z, x"),
     "empty cloud": (header(vertices=0), "expected at least one vertex, got an empty cloud"),
-    "vertex list": (header(LITTLE, 1, XYZ + "property list uchar int i\n"), "the vertex element has a list property"),
+    "endless vertex list": (
+        header(LITTLE, 1, XYZ + "property list uchar int i\n") + b"\0" * 12 + b"\xff" * 20,
+        "the file ends inside element 'vertex'",
+    ),
+    "text list of letters": (
+        header(vertices=1, properties=XYZ + "property list uchar int i\n") + b"0 0 0 many 1\n",
+        "expected the length of list 'i', got 'many'",
+    ),
+    "text list too short": (
+        header(vertices=1, properties="property list uchar int i\n" + XYZ) + b"4 0 0 0 0\n",
+        "expected 3 numbers in each line, got 'nothing' in row 0",
+    ),
+    "huge line": (header(vertices=2) + b"0 " * 1_500_000, "got one of more than 1048576 bytes"),
     "truncated body": (
         header(LITTLE) + b"\0" * 23,
         r"promises 2 rows of element 'vertex' \(at least 24 bytes\), but only 23 bytes follow; the file is truncated",
@@ -214,14 +260,17 @@ BAD_FILES = {
     ),
     "negative list": (
         header(LITTLE, 1, before="element face 1\nproperty list int double i\n") + b"\xff" * 100,
-        "a list in element 'face' has the negative length -1",
+        "a list in element 'face' has a negative length",
     ),
-    "short text": (header(vertices=3) + b"0 0 0\n0 0 0.12345678\n", "promises 3 vertices, only 2 follow"),
-    "empty text": (header(vertices=1) + b"\n" * 100, "promises 1 vertices, only 0 follow"),
-    "text before": (header(before="element face 90\nproperty int i\n") + b"0 0 0\n" * 9, "ends before its vertices"),
-    "words": (header() + b"0 0 0\n0 zero 0\n", "expected 3 numbers in each vertex line: .*'zero'"),
-    "short row": (header() + b"0 0 0\n0 0\n", "expected 3 numbers in each vertex line: "),
-    "short rows": (header() + b"0 0\n0 0\n\n\n", "expected 3 numbers in each vertex line, got 2"),
+    "short text": (header(vertices=3) + b"0 0 0\n0 0 0.12345678\n", "promises 3 points, only 2 follow"),
+    "empty text": (header(vertices=1) + b"\n" * 100, "promises 1 points, only 0 follow"),
+    "text before": (
+        header(before="element face 90\nproperty int i\n") + b"0 0 0\n" * 9,
+        "promises 2 points, only 0 follow",
+    ),
+    "words": (header() + b"0 0 0\n0 zero 0\n", "expected 3 numbers in each line, got 'zero' in row 1"),
+    "short row": (header() + b"0 0 0\n0 0\n", "expected 3 numbers in each line, got 2 in row 1: '0 0'"),
+    "short rows": (header() + b"0 0\n0 0\n\n\n", "expected 3 numbers in each line, got 2 in row 0: '0 0'"),
     "nan": (header() + b"0 0 0\n0 nan 0\n", r"points must be finite numbers, got \(0, nan, 0\) in row 1"),
     "binary inf": (
         header(LITTLE, 1) + struct.pack("<3f", 0, 0, float("inf")),
@@ -235,7 +284,7 @@ BAD_FILES = {
     "int color": (
         header(vertices=1, properties=XYZ + "".join(f"property int {c}\n" for c in ("red", "green", "blue")))
         + b"0 0 0 1 1 1\n",
-        "expected colours of type uchar, ushort, float or double, got i4",
+        "expected colours of type uchar, ushort, float or double, all the same, got i4",
     ),
     "float color to 255": (
         header(vertices=1, properties=XYZ + "".join(f"property float {c}\n" for c in ("red", "green", "blue")))
