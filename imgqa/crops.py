@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rankqa_datasets.errors import InputError
 
 
 def random_crops(
     image: np.ndarray, *, size: int, count: int, horizontal_flip: bool, generator: torch.Generator
-) -> np.ndarray:
+) -> Tensor:
     """Windows at uniformly random places, each mirrored left to right with probability 1/2 if asked for.
 
     Args:
@@ -31,12 +32,14 @@ def random_crops(
     lefts = torch.randint(width - size + 1, (count,), generator=generator).tolist()
     mirrored = (torch.rand(count, generator=generator) < 0.5).tolist()
     crops = _cut(image, list(zip(tops, lefts, strict=True)), size)
-    if horizontal_flip:
-        crops[mirrored] = crops[mirrored, :, ::-1]
+    # Torch mirrors bytes fast in this view of them only: channels first, and side by side in memory.
+    for crop, mirror in zip(crops.permute(0, 3, 1, 2).split(1), mirrored, strict=True):
+        if horizontal_flip and mirror:
+            crop.copy_(crop.flip(3))
     return crops
 
 
-def grid_crops(image: np.ndarray, *, size: int, count: int) -> np.ndarray:
+def grid_crops(image: np.ndarray, *, size: int, count: int) -> Tensor:
     """Windows on a regular n x n grid from corner to corner, n * n = count; a single one is the centre.
 
     They overlap where the image is smaller than n windows and leave gaps where it is larger.
@@ -58,7 +61,7 @@ def grid_crops(image: np.ndarray, *, size: int, count: int) -> np.ndarray:
     return _cut(image, corners, size)
 
 
-def five_crops(image: np.ndarray, *, size: int) -> np.ndarray:
+def five_crops(image: np.ndarray, *, size: int) -> Tensor:
     """The windows in the four corners and in the centre.
 
     Args:
@@ -80,11 +83,11 @@ def _evenly(last: int, n: int) -> list[int]:
     return [last // 2] if n == 1 else [round(i * last / (n - 1)) for i in range(n)]
 
 
-def _cut(image: np.ndarray, corners: list[tuple[int, int]], size: int) -> np.ndarray:
+def _cut(image: np.ndarray, corners: list[tuple[int, int]], size: int) -> Tensor:
     crops = np.empty((len(corners), size, size, image.shape[2]), dtype=np.uint8)
     for crop, (top, left) in zip(crops, corners, strict=True):
         crop[:] = image[top : top + size, left : left + size]
-    return crops
+    return torch.from_numpy(crops)
 
 
 def _check_size(image: np.ndarray, size: int) -> tuple[int, int]:

@@ -34,7 +34,8 @@ class ImageReader:
             generator: draws the training crops; None returns the fixed crops of evaluation.
 
         Returns:
-            `images`: float32 (K, 3, crop, crop) in [0, 1]; (1, 3, H, W) where evaluation sees the whole image.
+            `images`: uint8 (K, 3, crop, crop), the channels of a pixel side by side in memory; (1, 3, H, W) where
+                evaluation sees the whole image. `shared_engine.stimuli.model_input` makes [0, 1] of it.
 
         Raises:
             InputError: the file cannot be decoded, or the image is smaller than a crop.
@@ -50,7 +51,7 @@ class ImageReader:
             generator: draws the training crops; None returns the fixed crops of evaluation.
 
         Returns:
-            `images` and `references`: float32 (K, 3, crop, crop) in [0, 1].
+            `images` and `references`: uint8 (K, 3, crop, crop), as above.
 
         Raises:
             InputError: a file cannot be decoded, the sizes differ, or the image is smaller than a crop.
@@ -63,22 +64,24 @@ class ImageReader:
             )
         # Cut as one image of six channels: one draw places and mirrors both.
         images, references = self._crops(path, np.concatenate([image, pristine], axis=2), generator).split(3, dim=1)
-        return {"images": images.contiguous(), "references": references.contiguous()}
+        side_by_side = torch.channels_last
+        return {
+            "images": images.contiguous(memory_format=side_by_side),
+            "references": references.contiguous(memory_format=side_by_side),
+        }
 
     def _decode(self, path: Path) -> np.ndarray:
         return self.cache.fetch(path, DECODER, lambda: {"rgb": decode_image(path)})["rgb"]
 
     def _crops(self, path: Path, image: np.ndarray, generator: torch.Generator | None) -> Tensor:
         try:
-            crops = self._cut(image, generator)
+            return self._cut(image, generator).permute(0, 3, 1, 2)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        images = torch.from_numpy(crops).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return images.div_(255)
 
-    def _cut(self, image: np.ndarray, generator: torch.Generator | None) -> np.ndarray:
+    def _cut(self, image: np.ndarray, generator: torch.Generator | None) -> Tensor:
         if generator is None and self.input.eval_view == "full":
-            return np.array(image[None])
+            return torch.from_numpy(np.array(image[None]))
         if generator is None and self.input.eval_view == "five":
             return five_crops(image, size=self.input.crop)
         if generator is None:

@@ -28,8 +28,9 @@ class ViewReader:
         """Views of one cloud.
 
         Returns:
-            `views` (V, 3, H, W) in [0, 1] and `masks` (V, H, W), 1 where the cloud is. With a generator and `flip`,
-            each view is mirrored at random.
+            `views` uint8 (V, 3, H, W), the channels of a pixel side by side in memory, of which
+            `shared_engine.stimuli.model_input` makes [0, 1]; `masks` float32 (V, H, W), 1 where the cloud is. With a
+            generator and `flip`, each view is mirrored at random.
 
         Raises:
             InputError: unreadable file.
@@ -37,7 +38,7 @@ class ViewReader:
         options = self.options
         recipe = f"views size={options.size} splat={options.splat} background={options.background}"
         stored = self.cache.fetch(path, recipe, lambda: self._render(path))
-        views = torch.from_numpy(stored["views"].copy()).permute(0, 3, 1, 2).float() / 255
+        views = torch.from_numpy(stored["views"].copy()).permute(0, 3, 1, 2)
         masks = torch.from_numpy(stored["masks"].copy()).float()
         if generator is not None and options.flip:
             flips = torch.rand(len(views), 2, generator=generator) < 0.5

@@ -28,7 +28,15 @@ from shared_engine.parts import Parts
 from shared_engine.predict import predict
 from shared_engine.run_folder import RunFolder, write_csv
 from shared_engine.seeding import seed_torch
-from shared_engine.stimuli import Batch, EpochBatches, GroupBatches, StimulusDataset, training_loader
+from shared_engine.stimuli import (
+    Batch,
+    EpochBatches,
+    GroupBatches,
+    StimulusDataset,
+    model_input,
+    read_ahead,
+    training_loader,
+)
 from shared_losses.objective import Objective
 
 
@@ -119,7 +127,7 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
     learning_rate = training.scheduler.get_last_lr()[0]
     values_of: dict[str, list[float]] = {}
     bar = tqdm(training.loader, f"epoch {progress.epoch}", leave=False, disable=None if fabric.is_global_zero else True)
-    for group in _groups(iter(bar), config.engine.accumulate):
+    for group in _groups(read_ahead(bar), config.engine.accumulate):
         for i, batch in enumerate(group):
             with fabric.no_backward_sync(training.model, enabled=i + 1 < len(group)):  # pyright: ignore[reportArgumentType]
                 values = _backward(training, batch, share=1 / len(group))
@@ -139,7 +147,7 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
 
 
 def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, float]:
-    batch = training.fabric.to_device(batch)
+    batch = model_input(training.fabric.to_device(batch))
     outputs = dict(training.model(batch))
     scores = outputs.pop("scores")
     if not torch.isfinite(scores).all():

@@ -11,7 +11,7 @@ from torch import nn
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.modality import Reader, is_full_reference
-from shared_engine.stimuli import StimulusDataset, evaluation_loader
+from shared_engine.stimuli import StimulusDataset, evaluation_loader, model_input, read_ahead
 from shared_losses.distributed import gather_rows
 
 
@@ -36,8 +36,8 @@ def predict(
         world_size=fabric.world_size,
     )
     scores, rows = [torch.empty(0, device=fabric.device)], [torch.empty(0, dtype=torch.int64, device=fabric.device)]
-    for batch in loader:
-        batch = fabric.to_device(batch)
+    for batch in read_ahead(loader):
+        batch = model_input(fabric.to_device(batch))
         scores.append(model(batch)["scores"].float())
         rows.append(batch["rows"])
     model.train(was_training)

@@ -1,6 +1,7 @@
 """Stimuli as a torch data set, and the batches of an epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,17 @@ from shared_engine.modality import Reader, read_stimulus
 from shared_engine.seeding import derive_seed
 
 Batch = dict[str, Tensor]
+
+
+def model_input(batch: Batch) -> Batch:
+    """The batch as models take it: pixels, the only bytes in it, become float32 in [0, 1].
+
+    Readers hand out bytes, since this is the cheapest place to convert: after the transfer to the device, for a whole
+    batch at once, with the layout in memory left as it is.
+    """
+    return {
+        name: tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor for name, tensor in batch.items()
+    }
 
 
 class Draw(NamedTuple):
@@ -119,6 +131,16 @@ def training_loader(dataset: StimulusDataset, batches: EpochBatches, workers: in
         # would depend on them.
         generator=torch.Generator(),
     )
+
+
+def read_ahead(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches, each read by a thread of its own while the one before is worked on."""
+    batches = iter(loader)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def evaluation_loader(

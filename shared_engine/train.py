@@ -22,6 +22,7 @@ from shared_engine.config import EngineConfig, ObjectiveConfig, RunConfig
 from shared_engine.environment import describe_environment, peak_memory_mb
 from shared_engine.evaluation import baseline_scores, prediction_rows, summarise_databases
 from shared_engine.fit import Training, fit, load, selected_weights
+from shared_engine.memory import keep_freed_memory
 from shared_engine.modality import Modality, Reader, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
@@ -118,6 +119,7 @@ def launch(config: EngineConfig) -> Fabric:
     Raises:
         UsageProblem: the accelerator or the number of devices is not to be had.
     """
+    keep_freed_memory()
     try:
         fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
     except (RuntimeError, ValueError) as error:

@@ -14,9 +14,11 @@ from rankqa_datasets.cache import NoCache
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.config import RunConfig
+from shared_engine.memory import keep_freed_memory
 from shared_engine.modality import Modality, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem
 from shared_engine.predict import predict
+from shared_engine.stimuli import model_input
 from shared_engine.train import launch, load_run
 
 
@@ -29,6 +31,7 @@ class FileScorer:
         Raises:
             UsageProblem: the model compares with a reference and none is given, or the other way round.
         """
+        keep_freed_memory()
         # Convolutions on a CPU run up to twice as fast with the channels of a pixel side by side.
         self.model = load_run(run, modality, config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.full_reference = is_full_reference(self.model)
@@ -62,18 +65,11 @@ class FileScorer:
     def _score(self, file: Path) -> float | InputError:
         try:
             tensors = read_stimulus(self.reader, file, self.reference, None, full_reference=self.full_reference)
-            batch = {name: _channels_last(tensor.unsqueeze(0)) for name, tensor in tensors.items()}
+            batch = model_input({name: tensor.unsqueeze(0) for name, tensor in tensors.items()})
             score = self.model(batch)["scores"].item()
         except InputError as error:
             return error
         return score if np.isfinite(score) else InputError(f"the model gives {file} a score that is not finite")
-
-
-def _channels_last(values: torch.Tensor) -> torch.Tensor:
-    """The same values; of images (B, K, C, H, W) the layout of memory in which convolutions are fast."""
-    if values.ndim != 5:
-        return values
-    return values.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, values.shape[:2])
 
 
 def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Sequence[Stimulus]) -> np.ndarray:

@@ -3,11 +3,14 @@
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +19,37 @@ from rankqa_datasets.file_hash import FileHashes
 
 INDEX = "entry.json"
 ABANDONED_AFTER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the numbers of a `.npy` file lie."""
+
+    file: str
+    size: int
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+
+    @classmethod
+    def of(cls, file: Path, array: np.ndarray) -> "Layout":
+        """That of an array just mapped from `file`."""
+        size = file.stat().st_size
+        order = "C" if array.flags.c_contiguous else "F"
+        return cls(str(file), size, size - array.nbytes, array.dtype, array.shape, order)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is still there and as long as it was."""
+        try:
+            return os.stat(self.file).st_size == self.size  # noqa: PTH116 -- a Path costs as much as the call
+        except OSError:
+            return False
+
+    def map(self) -> np.ndarray:
+        """The array, read-only."""
+        return np.memmap(self.file, self.dtype, "r", self.offset, self.shape, self.order)
 
 
 class ArrayCache:
@@ -31,6 +65,7 @@ class ArrayCache:
         """Name the folder; it is made at the first write, so that a finished cache may be read-only."""
         self.folder = Path(folder)
         self._hashes = FileHashes()
+        self._layouts: dict[Path, dict[str, Layout]] = {}
         self._swept = False
 
     def fetch(self, source: Path, recipe: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -48,12 +83,22 @@ class ArrayCache:
             InputError: `source` cannot be read, or the cache cannot be written (disk full).
         """
         entry = self._entry(source, recipe)
-        arrays = _load(entry)
+        arrays = self._load(entry)
         if arrays is None:
             self._write(entry, build(), {"source": str(source), "recipe": recipe})
-            arrays = _load(entry)
+            arrays = self._load(entry)
         if arrays is None:
             raise InputError(f"cache {self.folder}: an entry just written cannot be read back; check the disk")
+        return arrays
+
+    def _load(self, entry: Path) -> dict[str, np.ndarray] | None:
+        """As `_load`, but headers are read at the first time only: they cost more than the pixels of a crop."""
+        layouts = self._layouts.get(entry)
+        if layouts is not None and all(layout.is_whole for layout in layouts.values()):
+            return {name: layout.map() for name, layout in layouts.items()}
+        arrays = _load(entry)
+        if arrays is not None:
+            self._layouts[entry] = {name: Layout.of(entry / f"{name}.npy", array) for name, array in arrays.items()}
         return arrays
 
     def _entry(self, source: Path, recipe: str) -> Path:

@@ -20,4 +20,5 @@ class ChannelNorm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Standardise (..., 3, H, W)."""
-        return (images - self.mean) / self.std
+        # One pass over the images, in place of two with a copy between them.
+        return torch.addcmul(-self.mean / self.std, images, 1 / self.std)

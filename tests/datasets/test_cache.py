@@ -102,10 +102,20 @@ def test_damaged_entry_is_built_again(cache, source, damage):
             file.unlink()
         entry.rmdir()
         entry.write_text("not a folder")
-    arrays = cache.fetch(source, "decode", build)
+    later = ArrayCache(cache.folder)  # a process that has not read the headers yet
+    arrays = later.fetch(source, "decode", build)
     np.testing.assert_array_equal(arrays["pixels"], Builder()()["pixels"])
     assert build.calls == 2
+    later.fetch(source, "decode", build)
+    assert build.calls == 2
+
+
+def test_an_entry_cut_after_its_headers_were_read_is_built_again(cache, source):
+    build = Builder()
     cache.fetch(source, "decode", build)
+    pixels = entries(cache)[0] / "pixels.npy"
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    np.testing.assert_array_equal(cache.fetch(source, "decode", build)["pixels"], Builder()()["pixels"])
     assert build.calls == 2
 
 

@@ -14,6 +14,7 @@ from imgqa.decode import decode_image
 from imgqa.reader import ImageReader
 from rankqa_datasets.cache import ArrayCache
 from rankqa_datasets.errors import InputError
+from shared_engine.stimuli import model_input
 
 
 @pytest.fixture
@@ -37,16 +38,18 @@ def test_shapes_and_range(reader, photo):
     assert training.shape == (3, 3, 32, 32)
     assert evaluation.shape == (4, 3, 32, 32)
     for images in (training, evaluation):
-        assert images.dtype == torch.float32
-        assert images.is_contiguous()
-        assert images.min() >= 0
-        assert images.max() <= 1
+        assert images.dtype == torch.uint8
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        given = model_input({"images": images, "rows": torch.tensor(7)})
+        assert given["images"].is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(given["images"] * 255, images.float())
+        assert given["rows"] == 7
 
 
 def test_evaluation_is_the_grid_of_the_decoded_image(reader, photo):
-    expected = grid_crops(decode_image(photo), size=32, count=4).transpose(0, 3, 1, 2) / np.float32(255)
+    expected = grid_crops(decode_image(photo), size=32, count=4).permute(0, 3, 1, 2)
     for _ in range(2):  # the second time from the cache
-        np.testing.assert_allclose(reader(photo, None)["images"].numpy(), expected, rtol=1e-6)
+        assert torch.equal(reader(photo, None)["images"], expected)
 
 
 def test_same_seed_same_crops(reader, photo):
@@ -98,7 +101,7 @@ def test_a_pair_is_cut_at_the_same_places(tmp_path):
     reader = ImageReader(ImageInput(crop=16, train_crops=5, eval_crops=4), ArrayCache(tmp_path / "cache"))
     for generator in (None, torch.Generator().manual_seed(3)):
         pair = reader.read_pair(tmp_path / "a.png", tmp_path / "b.png", generator)
-        torch.testing.assert_close(pair["images"] + pair["references"], torch.ones_like(pair["images"]))
+        torch.testing.assert_close(pair["images"] + pair["references"], torch.full_like(pair["images"], 255))
     single = reader(tmp_path / "a.png", torch.Generator().manual_seed(3))
     assert torch.equal(single["images"], pair["images"])
     with pytest.raises(InputError, match=r"a\.png has 80 x 60 pixels, its reference .*c\.png 80 x 50"):
@@ -115,5 +118,5 @@ def test_views_of_evaluation(tmp_path):
         assert reader(tmp_path / "a.png", torch.Generator())["images"].shape == (1, 3, 16, 16)
         assert reader.varying_shapes == (view == "full")
     whole = ImageReader(ImageInput(crop=16, eval_view="full"), ArrayCache(tmp_path / "cache"))
-    pixels = whole(tmp_path / "a.png", None)["images"][0].permute(1, 2, 0).mul(255).round().numpy()
+    pixels = whole(tmp_path / "a.png", None)["images"][0].permute(1, 2, 0).numpy()
     assert np.array_equal(pixels, image)

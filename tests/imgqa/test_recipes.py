@@ -8,6 +8,7 @@ from imgqa.modality import IMAGE
 from rankqa_datasets.cache import ArrayCache
 from shared_engine.config_files import list_recipes, read_recipe
 from shared_engine.names import build
+from shared_engine.stimuli import model_input
 from shared_engine.timm_import import import_timm
 from shared_losses.objective import LOSSES
 
@@ -75,7 +76,7 @@ def test_a_recipe_scores_an_image(name, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     reader = IMAGE.reader(config, ArrayCache(tmp_path / "cache"))
-    batch = {name: tensor[None] for name, tensor in reader(tmp_path / "a.png", None).items()}
+    batch = model_input({name: tensor[None] for name, tensor in reader(tmp_path / "a.png", None).items()})
     if getattr(model, "full_reference", False):
         batch["references"] = 1 - batch["images"]
     with torch.inference_mode():

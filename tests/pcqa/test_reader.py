@@ -139,7 +139,7 @@ def test_views_show_the_cloud_on_its_background(cloud_file, cache):
     assert sample["masks"].shape == (6, 32, 32)
     assert set(sample["masks"].unique().tolist()) == {0.0, 1.0}
     outside = sample["masks"][:, None].expand_as(sample["views"]) == 0
-    assert (sample["views"][outside] == 1).all()
+    assert (sample["views"][outside] == 255).all()
     assert 0.3 < sample["masks"].mean() < 0.9
 
 
@@ -150,14 +150,14 @@ def test_flips_keep_view_and_mask_together_and_repeat_with_the_seed(cloud_file, 
     assert not torch.equal(plain["views"], flipped["views"])
     assert torch.equal(flipped["views"], reader(cloud_file, torch.Generator().manual_seed(1))["views"])
     outside = flipped["masks"][:, None].expand_as(flipped["views"]) == 0
-    assert (flipped["views"][outside] == 1).all()
+    assert (flipped["views"][outside] == 255).all()
     torch.testing.assert_close(flipped["views"].sum(dim=(2, 3)), plain["views"].sum(dim=(2, 3)))
 
 
 def test_views_of_a_colorless_cloud_show_its_normals(tmp_path, cache):
     write_ply(sphere(4000, colored=False), tmp_path / "plain.ply")
     sample = ViewReader(ViewInput(size=32), cache)(tmp_path / "plain.ply", None)
-    middle = sample["views"][:, :, 16, 16]
+    middle = sample["views"][:, :, 16, 16] / 255
     # The middle of each axis view of a sphere faces the camera: one component near 1, the others near 0.
     assert (middle.amax(dim=1) > 0.85).all()
     assert (middle.sum(dim=1) < 1.6).all()
