@@ -21,6 +21,8 @@ class ImageInput(Frozen):
     eval_crops: int = Field(default=4, ge=1)
     """Crops of the grid, a square number n * n: the n x n grid from corner to corner, 1 the centre."""
     horizontal_flip: bool = True
+    small_images: Literal["refuse", "mirror"] = "refuse"
+    """What becomes of an image with fewer pixels than a crop: an error, or it is continued by its mirror image."""
 
     @field_validator("eval_crops")
     @classmethod

@@ -79,6 +79,19 @@ def five_crops(image: np.ndarray, *, size: int) -> Tensor:
     return _cut(image, [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)], size)
 
 
+def grow_to_crop(image: np.ndarray, *, size: int) -> np.ndarray:
+    """The image continued by its own mirror image on both sides until a window fits; a larger one as it is.
+
+    Args:
+        image: uint8 (H, W, C).
+        size: side of a window in pixels.
+    """
+    missing = [max(0, size - side) for side in image.shape[:2]]
+    if not any(missing):
+        return image
+    return np.pad(image, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="symmetric")
+
+
 def _evenly(last: int, n: int) -> list[int]:
     return [last // 2] if n == 1 else [round(i * last / (n - 1)) for i in range(n)]
 
@@ -95,6 +108,6 @@ def _check_size(image: np.ndarray, size: int) -> tuple[int, int]:
     if min(height, width) < size:
         raise InputError(
             f"the image has {width} x {height} pixels, a crop {size} x {size}: set input.crop to at most "
-            f"{min(height, width)} or leave the image out; nothing is resized"
+            f"{min(height, width)}, or input.small_images='mirror', or leave the image out; nothing is resized"
         )
     return height, width

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from imgqa.config import ImageInput, ImageRunConfig
-from imgqa.crops import five_crops, grid_crops, random_crops
+from imgqa.crops import five_crops, grid_crops, grow_to_crop, random_crops
 from imgqa.decode import DECODER, decode_image
 from rankqa_datasets.cache import ArrayCache
 from rankqa_datasets.errors import InputError
@@ -82,6 +82,8 @@ class ImageReader:
     def _cut(self, image: np.ndarray, generator: torch.Generator | None) -> Tensor:
         if generator is None and self.input.eval_view == "full":
             return torch.from_numpy(np.array(image[None]))
+        if self.input.small_images == "mirror":
+            image = grow_to_crop(image, size=self.input.crop)
         if generator is None and self.input.eval_view == "five":
             return five_crops(image, size=self.input.crop)
         if generator is None:

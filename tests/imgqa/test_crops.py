@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from imgqa.crops import five_crops, grid_crops, random_crops
+from imgqa.crops import five_crops, grid_crops, grow_to_crop, random_crops
 from rankqa_datasets.errors import InputError
 
 
@@ -77,3 +77,14 @@ def test_five_crops_are_the_corners_and_the_centre():
         assert np.array_equal(crop, image[top : top + 4, left : left + 4])
     with pytest.raises(InputError, match="a crop 10 x 10"):
         five_crops(image, size=10)
+
+
+def test_a_small_image_grows_by_its_mirror_image():
+    grown = grow_to_crop(coordinates(5, 30), size=12)
+    assert grown.shape == (12, 30, 3)
+    assert grown[:, 4, 0].tolist() == [2, 1, 0, 0, 1, 2, 3, 4, 4, 3, 2, 1]
+    np.testing.assert_array_equal(grown[3:8], coordinates(5, 30))
+    tiny = np.array([[[7, 8, 9]]], np.uint8)
+    np.testing.assert_array_equal(grow_to_crop(tiny, size=4), np.broadcast_to(tiny, (4, 4, 3)))
+    large = coordinates(20, 30)
+    assert grow_to_crop(large, size=20) is large

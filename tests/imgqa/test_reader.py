@@ -120,3 +120,10 @@ def test_views_of_evaluation(tmp_path):
     whole = ImageReader(ImageInput(crop=16, eval_view="full"), ArrayCache(tmp_path / "cache"))
     pixels = whole(tmp_path / "a.png", None)["images"][0].permute(1, 2, 0).numpy()
     assert np.array_equal(pixels, image)
+
+
+def test_small_images_may_grow(tmp_path):
+    Image.fromarray(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)).save(tmp_path / "small.png")
+    reader = ImageReader(ImageInput(crop=32, eval_crops=1, small_images="mirror"), ArrayCache(tmp_path / "cache"))
+    for generator in (None, seeded(0)):
+        assert reader(tmp_path / "small.png", generator)["images"].shape == (1, 3, 32, 32)
