@@ -2,6 +2,7 @@
 
 from pcqa.config import CloudRunConfig
 from pcqa.io import read_cloud
+from pcqa.metrics.cloud_pair import CloudPair
 from pcqa.metrics.point_to_point import d1
 from pcqa.reader import make_reader
 from rankqa_datasets.errors import InputError
@@ -19,7 +20,7 @@ def d1_of_stimulus(stimulus: Stimulus) -> float:
     """
     if stimulus.reference is None:
         raise InputError(f"{stimulus.id} has no reference: D1 compares with one; fill the manifest's reference column")
-    return d1(read_cloud(stimulus.reference), read_cloud(stimulus.path)).psnr
+    return d1(CloudPair(read_cloud(stimulus.reference), read_cloud(stimulus.path))).psnr
 
 
 CLOUD = Modality(

@@ -5,6 +5,8 @@ from functools import cached_property
 import numpy as np
 
 from pcqa.cloud import Cloud
+from pcqa.metrics.merged_cloud import MergedCloud, merged_cloud
+from pcqa.metrics.nearest_ties import NearestTies, nearest_ties
 from pcqa.metrics.point_set import PointSet
 from rankqa_datasets.errors import InputError
 
@@ -32,6 +34,26 @@ class CloudPair:
     def distorted_points(self) -> PointSet:
         """All points of the distorted cloud in file order, float64."""
         return PointSet(self.distorted.points.astype(np.float64))
+
+    @cached_property
+    def merged_reference(self) -> MergedCloud:
+        """The reference's distinct float32 points, sorted, as pc_error and its relatives take them."""
+        return merged_cloud(self.reference)
+
+    @cached_property
+    def merged_distorted(self) -> MergedCloud:
+        """The distorted cloud's distinct float32 points, sorted."""
+        return merged_cloud(self.distorted)
+
+    @cached_property
+    def ties_ab(self) -> NearestTies:
+        """For each point of `merged_reference`, its nearest points of `merged_distorted`, ties included."""
+        return nearest_ties(self.merged_reference, self.merged_distorted)
+
+    @cached_property
+    def ties_ba(self) -> NearestTies:
+        """For each point of `merged_distorted`, its nearest points of `merged_reference`, ties included."""
+        return nearest_ties(self.merged_distorted, self.merged_reference)
 
     def require_colors(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Both clouds' (P, 3) float32 colours in [0, 1].
