@@ -4,13 +4,15 @@ from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit, prange
+from numba import njit
 from scipy.spatial import KDTree
 
 from pcqa.metrics.point_set import Nearest
 
 # Neighbours asked for beyond k. On voxels few points are further tied with the k-th; their queries are asked again.
 SPARE = 15
+# For fewer queries, starting threads takes longer than the search.
+LEAST_FOR_THREADS = 1000
 
 
 def nearest_lowest_row(tree: KDTree, queries: Float[np.ndarray, "q 3"], k: int) -> Nearest:
@@ -25,25 +27,26 @@ def nearest_lowest_row(tree: KDTree, queries: Float[np.ndarray, "q 3"], k: int) 
         k: at least 1.
     """
     wanted = min(k + SPARE, tree.n)
-    distances, rows = (np.reshape(found, (-1, wanted)) for found in tree.query(queries, k=wanted, workers=-1))
+    workers = -1 if len(queries) >= LEAST_FOR_THREADS else 1
+    distances, rows = (np.reshape(found, (-1, wanted)) for found in tree.query(queries, k=wanted, workers=workers))
     _order_ties(distances, rows)
     nearest = Nearest(distances[:, :k], rows[:, :k])
     # Of points tied with the k-th some may be missing.
     unsure = np.flatnonzero(distances[:, -1] == distances[:, k - 1])
     while len(unsure) and wanted < tree.n:
         wanted = min(2 * wanted, tree.n)
-        distances, rows = (np.asarray(found) for found in tree.query(queries[unsure], k=wanted, workers=-1))
+        distances, rows = (np.asarray(found) for found in tree.query(queries[unsure], k=wanted, workers=workers))
         _order_ties(distances, rows)
         nearest.distances[unsure], nearest.rows[unsure] = distances[:, :k], rows[:, :k]
         unsure = unsure[distances[:, -1] == distances[:, k - 1]]
     return nearest
 
 
-@njit(parallel=True, cache=True)
+@njit(cache=True)
 @no_type_check
 def _order_ties(distances, rows):
     """Sorts each row of `rows`, in place, where its distances, ascending already, are equal."""
-    for query in prange(len(rows)):
+    for query in range(len(rows)):
         for last in range(1, rows.shape[1]):
             row, place = rows[query, last], last
             while place > 0 and distances[query, place - 1] == distances[query, last] and rows[query, place - 1] > row:
