@@ -68,9 +68,7 @@ def _reference_normals(reference: MergedCloud, may_estimate: bool) -> Float32[np
             f"{reference.name}: D2 needs the reference's normals, and it has none; "
             "give a reference with normals, or estimate_normals=True to estimate them from the points"
         )
-    if len(reference) < 3:
-        raise InputError(f"{reference.name}: normals need 3 different points or more, got {len(reference)}")
-    return surface_normals(reference.point_set)
+    return surface_normals(reference)
 
 
 def _carried_normals(

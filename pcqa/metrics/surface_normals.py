@@ -3,7 +3,9 @@
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from pcqa.metrics.point_set import PointSet
+from pcqa.metrics.merged_cloud import MergedCloud
+from pcqa.metrics.tied_neighbors import nearest_lowest_row
+from rankqa_datasets.errors import InputError
 
 # Neighbours of a point, the point among them, that make its plane.
 PLANE_NEIGHBORS = 16
@@ -11,18 +13,23 @@ PLANE_NEIGHBORS = 16
 CHUNK = 100_000
 
 
-def surface_normals(point_set: PointSet) -> Float32[np.ndarray, "p 3"]:
+def surface_normals(cloud: MergedCloud) -> Float32[np.ndarray, "m 3"]:
     """Unit normals: the direction of least spread among the 16 nearest points (all, where there are fewer).
 
-    They point away from the mean of all points. Where the neighbourhood is a line or a point, any direction across it.
+    They point away from the mean of all points. Where the neighbourhood is a line, any direction across it.
+
+    Raises:
+        InputError: fewer than 3 different points.
     """
-    points = point_set.points
+    points, tree = cloud.point_set.points, cloud.point_set.tree
+    if len(points) < 3:
+        raise InputError(f"{cloud.name}: normals need 3 different points or more, got {len(points)}")
     k = min(PLANE_NEIGHBORS, len(points))
     normals = np.empty(points.shape, np.float32)
     center = points.mean(axis=0)
     for start in range(0, len(points), CHUNK):
         chunk = points[start : start + CHUNK]
-        rows = np.reshape(point_set.tree.query(chunk, k=k, workers=-1)[1], (-1, k))
+        rows = nearest_lowest_row(tree, chunk, k).rows
         vectors = _least_spread(points[rows] - chunk[:, None])
         outward = np.einsum("pi,pi->p", vectors, chunk - center)
         normals[start : start + CHUNK] = np.where(outward[:, None] < 0, -vectors, vectors)
