@@ -145,6 +145,8 @@ def _extra_rows(function: Callable[..., Tensor], batch: int, bank: int, device: 
         "anchor_embeddings": (batch, 64),
         "positive_embeddings": (batch, 64),
         "negative_embeddings": (batch, 3, 64),
+        "student_predictions": (batch, 64),
+        "teacher_predictions": (batch, 64),
     }
     wanted = inspect.signature(function).parameters
     rows = {name: torch.rand(shape, device=device) + 0.5 for name, shape in shapes.items() if name in wanted}

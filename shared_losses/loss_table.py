@@ -36,6 +36,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "mae": functional.mae_loss,
     "smooth_l1": functional.smooth_l1_loss,
     "local_manifold": functional.local_manifold_loss,
+    "consistency": functional.consistency_loss,
 }
 
 

@@ -150,3 +150,7 @@ class SmoothL1Loss(LossModule, function=functional.smooth_l1_loss):
 
 class LocalManifoldLoss(LossModule, function=functional.local_manifold_loss):
     """Module form of `shared_losses.functional.local_manifold_loss`, where the options are described."""
+
+
+class ConsistencyLoss(LossModule, function=functional.consistency_loss):
+    """Module form of `shared_losses.functional.consistency_loss`, where the options are described."""

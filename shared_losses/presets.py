@@ -147,12 +147,13 @@ def clip_pcqa() -> Preset:
 
 
 def lml_iqa() -> Preset:
-    """RECONSTRUCTION of LML-IQA (arXiv 2406.19247): smooth L1 and 0.1 times the local-manifold contrast.
+    """RECONSTRUCTION of LML-IQA (arXiv 2406.19247): smooth L1, 0.1 times the local-manifold contrast, and consistency.
 
     Published: the salient crop as positive, other crops of the image as intra-class and other images as inter-class
-    negatives, an averaged teacher. Ours: the expression, temperature and weight. Needs a model that gives embeddings.
+    negatives, mutual learning with an averaged teacher. Ours: the expressions, the temperature and the weights, of the
+    consistency with the teacher too. Needs a model that gives embeddings and the predictions of both networks.
     """
-    return Preset((Term("smooth_l1"), Term("local_manifold", 0.1)))
+    return Preset((Term("smooth_l1"), Term("local_manifold", 0.1), Term("consistency")))
 
 
 PRESETS: dict[str, Callable[[], Preset]] = {

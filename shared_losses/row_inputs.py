@@ -21,4 +21,6 @@ ROW_INPUTS: dict[str, Tensor | None] = {
     "anchor_embeddings": torch.ones(16, 2),
     "positive_embeddings": torch.ones(16, 2),
     "negative_embeddings": torch.ones(16, 1, 2),
+    "student_predictions": torch.ones(16, 2),
+    "teacher_predictions": torch.ones(16, 2),
 }

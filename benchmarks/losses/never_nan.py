@@ -205,7 +205,9 @@ def random_call(chooser, name):
 
 def outcome(name, arguments, options, poisoned):
     """ "finite" or "refused" if all is well, else what is wrong."""
-    model_outputs = [key for key in arguments if key in ("scores", "score_std") or key.endswith("_embeddings")]
+    model_outputs = [
+        key for key in arguments if key in ("scores", "score_std") or key.endswith(("_embeddings", "_predictions"))
+    ]
     model_outputs += [key for key in arguments if key == "score_distribution"]
     for key in model_outputs:
         arguments[key].requires_grad_()

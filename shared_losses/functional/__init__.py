@@ -4,6 +4,7 @@ from shared_losses.functional.asna import asna_loss
 from shared_losses.functional.blackbox import blackbox_loss
 from shared_losses.functional.cdf_quantile import cdf_quantile_loss
 from shared_losses.functional.concordance import concordance_loss
+from shared_losses.functional.consistency import consistency_loss
 from shared_losses.functional.emd import emd_loss
 from shared_losses.functional.fidelity import fidelity_loss
 from shared_losses.functional.gaussian_nll import gaussian_nll_loss
@@ -31,6 +32,7 @@ __all__ = [
     "blackbox_loss",
     "cdf_quantile_loss",
     "concordance_loss",
+    "consistency_loss",
     "emd_loss",
     "fidelity_loss",
     "gaussian_nll_loss",

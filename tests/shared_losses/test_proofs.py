@@ -247,7 +247,11 @@ def test_a_degenerate_batch_never_gives_a_nan(name):
     problems, finite = Degenerate(seed=0), 0
     for _ in range(80):
         rows, options = problems.arguments(name)
-        outputs = [rows[key].requires_grad_() for key in rows if key.startswith("score") or key.endswith("embeddings")]
+        outputs = [
+            rows[key].requires_grad_()
+            for key in rows
+            if key.startswith("score") or key.endswith(("embeddings", "predictions"))
+        ]
         try:
             value = LOSSES[name](**rows, **options)
         except (ValueError, TypeError) as error:
