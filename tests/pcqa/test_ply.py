@@ -324,5 +324,5 @@ def test_missing_files_folders_and_other_suffixes(tmp_path):
     (tmp_path / "folder.ply").mkdir()
     with pytest.raises(InputError, match="Is a directory"):
         read_cloud(tmp_path / "folder.ply")
-    with pytest.raises(InputError, match=r"expected a cloud file \(\.ply\), got suffix '\.stl'"):
-        read_cloud(tmp_path / "mesh.stl")
+    with pytest.raises(InputError, match=r"expected a cloud file \(\.ply, .*\.laz\), got suffix '\.png'"):
+        read_cloud(tmp_path / "view.png")
