@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
-from shared_engine.logistic import Mapping, fit_mapping
 from shared_engine.parts import Parts
 from shared_engine.run_folder import RunFolder, read_json
+from shared_engine.score_mapping import Mapping, fit_mapping
 
 Array = NDArray[np.float64]
 

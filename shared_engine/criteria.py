@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from shared_engine.logistic import Mapping, fit_mapping
+from shared_engine.score_mapping import Mapping, fit_mapping
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ class Criteria:
 
     SROCC and KROCC (tau-b) use the raw scores; `plcc` too. `plcc_mapped`, `rmse` (in target units) and
     `outlier_ratio` (share of stimuli farther from their target than two standard deviations of its opinions) follow
-    the mapping of `logistic`.
+    the mapping of `score_mapping`.
     """
 
     n: int

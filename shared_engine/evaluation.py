@@ -13,15 +13,20 @@ from shared_engine.criteria import compute_criteria
 from shared_engine.intervals import bonett_wright_interval, bootstrap_intervals
 from shared_engine.mixture import rows_by_database
 from shared_engine.names import UsageProblem, closest
+from shared_engine.score_mapping import Form, fit_mapping
 
 Array = NDArray[np.float64]
 
 
-def summarise(stimuli: Sequence[Stimulus], scores: Array) -> dict[str, Any]:
-    """Criteria of the stimuli with 95 % intervals, as a plain tree for result.json."""
+def summarise(stimuli: Sequence[Stimulus], scores: Array, *, form: Form = "logistic4") -> dict[str, Any]:
+    """Criteria of the stimuli with 95 % intervals, as a plain tree for result.json.
+
+    `form` is the mapping before PLCC and RMSE, see `fit_mapping`.
+    """
     targets = np.array([s.target for s in stimuli])
-    criteria = compute_criteria(scores, targets, opinion_spread(stimuli))
-    intervals = bootstrap_intervals(scores, targets, [s.content for s in stimuli])
+    mapping = fit_mapping(scores, targets, form) if np.ptp(scores) > 0 else None
+    criteria = compute_criteria(scores, targets, opinion_spread(stimuli), mapping=mapping)
+    intervals = bootstrap_intervals(scores, targets, [s.content for s in stimuli], mapping=mapping)
     summary = asdict(criteria) | {"contents": len({s.content for s in stimuli}), "intervals": asdict(intervals)}
     summary["srocc_bonett_wright"] = (
         None if criteria.srocc is None else bonett_wright_interval(criteria.srocc, criteria.n)
@@ -29,15 +34,20 @@ def summarise(stimuli: Sequence[Stimulus], scores: Array) -> dict[str, Any]:
     return summary
 
 
-def summarise_databases(stimuli: Sequence[Stimulus], scores: Array, part: str) -> dict[str, dict[str, Any]]:
+def summarise_databases(
+    stimuli: Sequence[Stimulus], scores: Array, part: str, *, form: Form = "logistic4"
+) -> dict[str, dict[str, Any]]:
     """`summarise` under the name of the part; of several databases each on its own, as "part, database".
 
     Opinions of different databases are on different scales: criteria over all of them would mean nothing.
     """
     groups = rows_by_database(stimuli)
     if len(groups) == 1:
-        return {part: summarise(stimuli, scores)}
-    return {f"{part}, {name}": summarise([stimuli[i] for i in rows], scores[rows]) for name, rows in groups.items()}
+        return {part: summarise(stimuli, scores, form=form)}
+    return {
+        f"{part}, {name}": summarise([stimuli[i] for i in rows], scores[rows], form=form)
+        for name, rows in groups.items()
+    }
 
 
 def mean_within(
@@ -50,7 +60,9 @@ def mean_within(
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def summarise_by(stimuli: Sequence[Stimulus], scores: Array, column: str) -> dict[str, dict[str, Any]]:
+def summarise_by(
+    stimuli: Sequence[Stimulus], scores: Array, column: str, *, form: Form = "logistic4"
+) -> dict[str, dict[str, Any]]:
     """Criteria within each group of stimuli that agree in a manifest column.
 
     Raises:
@@ -62,7 +74,8 @@ def summarise_by(stimuli: Sequence[Stimulus], scores: Array, column: str) -> dic
         rows = [i for i, own in enumerate(labels) if own == label]
         members = [stimuli[i] for i in rows]
         targets = np.array([s.target for s in members])
-        groups[label] = asdict(compute_criteria(scores[rows], targets, opinion_spread(members)))
+        mapping = fit_mapping(scores[rows], targets, form) if np.ptp(scores[rows]) > 0 else None
+        groups[label] = asdict(compute_criteria(scores[rows], targets, opinion_spread(members), mapping=mapping))
     return groups
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from shared_engine.logistic import fit_mapping
+from shared_engine.score_mapping import Mapping, fit_mapping
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -38,17 +38,25 @@ class Intervals:
 
 
 def bootstrap_intervals(
-    scores: Array, targets: Array, contents: Sequence[str], *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    scores: Array,
+    targets: Array,
+    contents: Sequence[str],
+    *,
+    mapping: Mapping | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Intervals:
     """Percentile bootstrap in which whole contents are drawn with replacement, since stimuli of a content are
     dependent.
 
-    The logistic mapping is fitted once, to all stimuli, and kept.
+    The mapping before PLCC and RMSE is kept in all resamples.
 
     Args:
         scores: (N,) higher is better.
         targets: (N,) higher is better.
         contents: (N,) the content of each stimulus.
+        mapping: from scores to targets; None fits the logistic to these very stimuli.
         resamples: number of bootstrap resamples.
         level: coverage of the intervals.
         seed: of the resampling.
@@ -61,7 +69,7 @@ def bootstrap_intervals(
     values: dict[str, Interval | None] = dict.fromkeys(("srocc", "krocc", "plcc", "plcc_mapped", "rmse"))
     if np.ptp(scores) > 0 and np.ptp(targets) > 0:
         weights = _draw_weights(group_of, resamples, np.random.default_rng(seed))
-        mapped = fit_mapping(scores, targets)(scores)
+        mapped = (mapping or fit_mapping(scores, targets))(scores)
         values = {
             "srocc": _percentiles(
                 _weighted_plcc(_midranks(scores, weights), _midranks(targets, weights), weights), level

@@ -21,9 +21,7 @@ def model_input(batch: Batch) -> Batch:
     Readers hand out bytes, since this is the cheapest place to convert: after the transfer to the device, for a whole
     batch at once, with the layout in memory left as it is.
     """
-    return {
-        name: tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor for name, tensor in batch.items()
-    }
+    return {name: tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor for name, tensor in batch.items()}
 
 
 class Draw(NamedTuple):

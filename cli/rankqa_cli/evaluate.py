@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rankqa_cli.modalities import read_run
 from rankqa_cli.results import criteria_row, criteria_table, interval_note
+
+if TYPE_CHECKING:
+    from shared_engine.score_mapping import Form
 
 
 @click.command()
@@ -19,6 +23,14 @@ from rankqa_cli.results import criteria_row, criteria_table, interval_note
     help="Which part. Default: the run's own test part if this is its manifest, else all rows.",
 )
 @click.option("--by", "columns", multiple=True, help="Also one row for each value of this column. Repeatable.")
+@click.option(
+    "--mapping",
+    "form",
+    type=click.Choice(["logistic4", "logistic5", "cubic", "linear"]),
+    default="logistic4",
+    show_default=True,
+    help="Fitted to the stimuli before PLCC and RMSE. logistic5 and cubic need not be monotone.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the predictions to this CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--baseline/--no-baseline", default=True, help="Full-reference baseline where references are given.")
@@ -28,6 +40,7 @@ def evaluate(
     root: Path | None,
     part: str | None,
     columns: tuple[str, ...],
+    form: "Form",
     out: Path | None,
     as_json: bool,
     baseline: bool,
@@ -54,16 +67,16 @@ def evaluate(
     for column in columns:
         group_labels(stimuli, column)
     scores = score_stimuli(run, kind, config, stimuli)
-    summaries = summarise_databases(stimuli, scores, part)
+    summaries = summarise_databases(stimuli, scores, part, form=form)
     rows = [criteria_row(f"{config.recipe or config.model.name}, {name}", one) for name, one in summaries.items()]
-    groups = {column: summarise_by(stimuli, scores, column) for column in columns}
+    groups = {column: summarise_by(stimuli, scores, column, form=form) for column in columns}
     for column, values in groups.items():
         rows += [criteria_row(f"  {column} {value or '(empty)'}", summary) for value, summary in values.items()]
     if baseline:
         for name, value_of in kind.baselines.items():
             referenced, values = baseline_scores(stimuli, value_of)
             if len(referenced) >= 2:
-                found = summarise_databases(referenced, values, name)
+                found = summarise_databases(referenced, values, name, form=form)
                 rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
                 summaries |= found
     if out is not None:
@@ -72,7 +85,7 @@ def evaluate(
         click.echo(json.dumps({"summaries": summaries, "groups": groups}, indent=2, allow_nan=False))
     else:
         click.echo(criteria_table(rows))
-        click.echo(interval_note(summaries))
+        click.echo(interval_note(summaries, form))
 
 
 def _choose(manifest, run: Path, trained_on: str, part: str | None):

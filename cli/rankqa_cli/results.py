@@ -3,6 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MAPPINGS = {
+    "logistic4": "a 4-parameter logistic",
+    "logistic5": "a 5-parameter logistic",
+    "cubic": "a cubic",
+    "linear": "a line",
+}
 COLUMNS = (("srocc", "SROCC"), ("plcc_mapped", "PLCC"), ("krocc", "KROCC"), ("rmse", "RMSE"))
 
 
@@ -38,10 +44,10 @@ def result_table(result: Mapping[str, Any]) -> str:
     return f"{criteria_table(rows)}\n{interval_note(result['parts'])}"
 
 
-def interval_note(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """What was resampled for the intervals."""
+def interval_note(summaries: Mapping[str, Mapping[str, Any]], form: str = "logistic4") -> str:
+    """What was resampled for the intervals, and what PLCC and RMSE follow."""
     units = {s["intervals"]["unit"] for s in summaries.values()}
-    note = "95 % intervals: bootstrap over contents; PLCC and RMSE after a 4-parameter logistic"
+    note = f"95 % intervals: bootstrap over contents; PLCC and RMSE after {MAPPINGS[form]}"
     if "stimulus" in units:
         note += "; over stimuli where there is one content only, which says nothing about other contents"
     return note

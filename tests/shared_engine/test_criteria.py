@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from shared_engine.criteria import compute_criteria
-from shared_engine.logistic import fit_mapping
+from shared_engine.score_mapping import fit_mapping
 
 
 def test_equals_scipy_with_ties():
@@ -69,3 +69,29 @@ def test_mapping_is_monotone_and_never_worse_than_a_line():
 
 def test_few_stimuli_get_a_line():
     assert fit_mapping(np.arange(5.0), np.array([0.0, 2.0, 1.0, 4.0, 3.0])).form == "linear"
+
+
+def test_a_five_parameter_mapping_recovers_its_own_form():
+    x = np.random.default_rng(4).uniform(-3, 3, 300)
+    targets = 30 * (0.5 - 1 / (1 + np.exp(4 * (x - 0.5)))) + 3 * x + 50
+    for scale, shift in ((1.0, 0.0), (1e-4, 5.0), (1e5, -3e6)):
+        mapping = fit_mapping(x * scale + shift, targets, "logistic5")
+        assert mapping.form == "logistic5"
+        np.testing.assert_allclose(mapping(x * scale + shift), targets, atol=1e-3)
+
+
+@pytest.mark.parametrize(("form", "degree"), [("cubic", 3), ("linear", 1)])
+def test_polynomials_are_those_of_numpy(form, degree):
+    rng = np.random.default_rng(5)
+    scores, targets = rng.normal(3, 2, 50), rng.normal(0, 1, 50)
+    expected = np.polyval(np.polyfit(scores, targets, degree), scores)
+    np.testing.assert_allclose(fit_mapping(scores, targets, form)(scores), expected, atol=1e-9)
+
+
+def test_a_richer_form_fits_no_worse():
+    rng = np.random.default_rng(6)
+    for _ in range(10):
+        scores = rng.normal(0, 1, 60)
+        targets = np.tanh(2 * scores) + 0.2 * scores + rng.normal(0, 0.2, 60)
+        errors = [np.sum((fit_mapping(scores, targets, f)(scores) - targets) ** 2) for f in ("linear", "logistic5")]
+        assert errors[1] <= errors[0]
