@@ -149,3 +149,26 @@ def test_refuses_what_it_cannot_measure():
     far = Cloud(good.points + 1e30)
     with pytest.raises(InputError, match="P2D takes 31 neighbors"):
         point_to_distribution(CloudPair(good, far))
+
+
+def test_equals_the_program_on_clouds_made_here():
+    n = np.arange(700)
+    fractions = np.stack((n * n % 101, 3 * n * n % 89, 7 * n * n % 97), axis=1) / 128
+    points = np.stack((37 * n % 23, 91 * n % 19, (n * n + 5 * n) % 13), axis=1) + fractions
+    colors = np.stack((7 * n % 256, 11 * n % 256, 255 - 13 * n % 256), axis=1).astype(np.float32) / np.float32(255)
+    moved = points + 0.6875 * np.stack((n % 3 - 1, n // 3 % 3 - 1, n // 9 % 3 - 1), axis=1)
+    kept = n % 5 != 0
+    pair = CloudPair(Cloud(points, colors), Cloud(moved[kept], np.roll(colors, 2, axis=0)[kept]))
+    printed = {
+        31: ((0.891607, 1.02282), (0.871225, 0.823606, 0.836682), (0.871146, 0.823931, 0.840939), (0.946981, 3.1302)),
+        15: ((0.890369, 1.33713), (0.885339, 0.862675, 0.849841), (0.862873, 0.85097, 0.828977), (1.1, 2.80827)),
+    }
+    for neighbors, (geometry, color_ab, color_ba, joint) in printed.items():
+        result = point_to_distribution(pair, neighbors=neighbors)
+        assert result.skipped_ab == result.skipped_ba == 0
+        assert (result.geometry_ab, result.geometry_ba) == pytest.approx(geometry, rel=1e-5)
+        assert (result.color_ab, result.color_ba) == (
+            pytest.approx(color_ab, rel=1e-5),
+            pytest.approx(color_ba, rel=1e-5),
+        )
+        assert (result.joint, result.joint_log) == pytest.approx(joint, rel=1e-5)
