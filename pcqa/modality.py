@@ -1,7 +1,7 @@
 """What the engine and the command line know of point clouds."""
 
 from pcqa.config import CloudRunConfig
-from pcqa.io import read_cloud
+from pcqa.io import FOLDER_SUFFIXES, read_cloud
 from pcqa.metrics.cloud_pair import CloudPair
 from pcqa.metrics.point_to_point import d1
 from pcqa.reader import make_reader
@@ -26,7 +26,7 @@ def d1_of_stimulus(stimulus: Stimulus) -> float:
 CLOUD = Modality(
     name="cloud",
     config_type=CloudRunConfig,
-    suffixes=(".ply",),
+    suffixes=FOLDER_SUFFIXES,
     models={
         "dgcnn": "pcqa.models.dgcnn:DGCNN",
         "multiview": "pcqa.models.multiview:MultiView",
