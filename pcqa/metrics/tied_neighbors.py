@@ -9,8 +9,10 @@ from scipy.spatial import KDTree
 
 from pcqa.metrics.point_set import Nearest
 
-# Neighbours asked for beyond k. On voxels few points are further tied with the k-th; their queries are asked again.
-SPARE = 15
+# Neighbours asked for beyond k. Where more points are tied with the k-th, four times as many are asked for.
+SPARE = 8
+# Neighbours in one search for ties: 64 MB.
+MOST_AT_ONCE = 1 << 22
 # For fewer queries, starting threads takes longer than the search.
 LEAST_FOR_THREADS = 1000
 
@@ -23,23 +25,31 @@ def nearest_lowest_row(tree: KDTree, queries: Float[np.ndarray, "q 3"], k: int) 
 
     Args:
         tree: the searched points, at least k.
-        queries: (q, 3); 16 (k + 15) bytes a query are needed at once.
+        queries: (q, 3); 16 (k + 8) bytes a query are needed at once.
         k: at least 1.
     """
     wanted = min(k + SPARE, tree.n)
-    workers = -1 if len(queries) >= LEAST_FOR_THREADS else 1
-    distances, rows = (np.reshape(found, (-1, wanted)) for found in tree.query(queries, k=wanted, workers=workers))
-    _order_ties(distances, rows)
-    nearest = Nearest(distances[:, :k], rows[:, :k])
+    found = _search(tree, queries, wanted)
+    nearest = Nearest(found.distances[:, :k], found.rows[:, :k])
     # Of points tied with the k-th some may be missing.
-    unsure = np.flatnonzero(distances[:, -1] == distances[:, k - 1])
+    unsure = np.flatnonzero(found.distances[:, -1] == found.distances[:, k - 1])
     while len(unsure) and wanted < tree.n:
-        wanted = min(2 * wanted, tree.n)
-        distances, rows = (np.asarray(found) for found in tree.query(queries[unsure], k=wanted, workers=workers))
-        _order_ties(distances, rows)
-        nearest.distances[unsure], nearest.rows[unsure] = distances[:, :k], rows[:, :k]
-        unsure = unsure[distances[:, -1] == distances[:, k - 1]]
+        wanted = min(k + 4 * (wanted - k), tree.n)
+        still_unsure = []
+        # A cloud may have thousands of points at one position.
+        for rows in np.array_split(unsure, -(-len(unsure) * wanted // MOST_AT_ONCE)):
+            found = _search(tree, queries[rows], wanted)
+            nearest.distances[rows], nearest.rows[rows] = found.distances[:, :k], found.rows[:, :k]
+            still_unsure.append(rows[found.distances[:, -1] == found.distances[:, k - 1]])
+        unsure = np.concatenate(still_unsure)
     return nearest
+
+
+def _search(tree: KDTree, queries: np.ndarray, k: int) -> Nearest:
+    workers = -1 if len(queries) >= LEAST_FOR_THREADS else 1
+    distances, rows = (np.reshape(found, (-1, k)) for found in tree.query(queries, k=k, workers=workers))
+    _order_ties(distances, rows)
+    return Nearest(distances, rows)
 
 
 @njit(cache=True)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
+import pcqa.metrics.tied_neighbors
 from pcqa.metrics.tied_neighbors import nearest_lowest_row
 
 
@@ -21,11 +22,15 @@ def test_voxels_in_order_of_distance_and_row(k):
     np.testing.assert_array_equal(found.distances, distances)
 
 
-def test_many_points_at_one_distance():
+@pytest.mark.parametrize("most_at_once", [1 << 22, 1000])
+def test_many_points_at_one_distance(most_at_once, monkeypatch):
+    monkeypatch.setattr(pcqa.metrics.tied_neighbors, "MOST_AT_ONCE", most_at_once)
     # 300 tied points: far more than are asked for beyond k.
     points = np.vstack((np.zeros((300, 3)), np.ones((100, 3))))
-    found = nearest_lowest_row(KDTree(points), np.array([[1.0, 1, 1], [0, 0, 0]]), 90)
-    np.testing.assert_array_equal(found.rows, [range(300, 390), range(90)])
+    queries = np.array([[1.0, 1, 1], [0, 0, 0], [0, 0, 0]])
+    found = nearest_lowest_row(KDTree(points), queries, 90)
+    np.testing.assert_array_equal(found.rows, [range(300, 390), range(90), range(90)])
+    np.testing.assert_array_equal(found.distances, np.zeros((3, 90)))
 
 
 def test_all_points_may_be_asked_for():
