@@ -34,7 +34,9 @@ def cloud_file(path: Path, kind: str) -> Iterator[BinaryIO]:
     except MemoryError:
         raise InputError(f"{path}: the cloud does not fit in memory") from None
     except FormatError as error:
-        raise InputError(f"{path}: {error}") from None
+        # Messages quote the file, and what it holds must not steer a terminal.
+        printable = "".join(sign if sign.isprintable() else "?" for sign in str(error))
+        raise InputError(f"{path}: {printable}") from None
 
 
 def bytes_left(file: BinaryIO) -> int:
