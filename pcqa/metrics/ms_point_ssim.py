@@ -14,6 +14,7 @@ from pcqa.metrics.merged_points import merge_points
 from pcqa.metrics.nearest_row import nearest_row
 from pcqa.metrics.point_set import PointSet
 from pcqa.metrics.voxelization import guess_bits, voxel_coordinates
+from rankqa_datasets.errors import InputError
 
 # Weight of the scale with so many bits.
 WEIGHTS = {6: 0.789, 8: 0.053, 9: 0.070, 10: 0.088}
@@ -58,12 +59,18 @@ def ms_point_ssim(pair: CloudPair, *, input_bits: int | None = None) -> MsPointS
         input_bits: bits of that grid. Default: ceil(log2(longest side of the reference's box - 10)).
 
     Raises:
-        InputError: no colours, coordinates beyond 1e100, or a box too small to guess the bits from.
+        InputError: no colours, coordinates beyond 1e100, bits outside 6 to 400, or a box too small to guess them from.
     """
     require_moderate_coordinates(pair.reference, pair.distorted)
     pair.require_colors("MS-PointSSIM")
     if input_bits is None:
         input_bits = guess_bits(pair.reference)
+    if input_bits < min(WEIGHTS):
+        raise InputError(
+            f"{pair.reference.name}: MS-PointSSIM expected voxels of a grid of at least {min(WEIGHTS)} bits, got "
+            f"{input_bits}, where no set has a neighbour and all values are 1; scale both clouds alike, or give "
+            f"input_bits="
+        )
     directions = {bits: _directions(pair, bits, input_bits) for bits in WEIGHTS}
     return MsPointSsim(
         similarity_ab=sum(weight * directions[bits][0] for bits, weight in WEIGHTS.items()),

@@ -86,8 +86,9 @@ def point_ssim(
             rounded to a whole number.
 
     Raises:
-        InputError: an unknown name, fewer than `neighbors` distinct points in a cloud, no colours for 'color', or
-            coordinates too small for a default or beyond 1e100.
+        InputError: an unknown name, fewer than `neighbors` distinct points in a cloud, no colours for 'color',
+            coordinates too small for a default or beyond 1e100, bits outside 1 to 400, or a `fit_radius` that is not
+            positive or below a millionth of a cloud's side.
     """
     for kind, name, table in (
         ("an attribute", attribute, ATTRIBUTES),
@@ -143,11 +144,12 @@ class _Surface:
         self.points = PointSet(points)
         self.neighbors = neighbors
         self._fit_radius = fit_radius
+        self._name = cloud.name
 
     @cached_property
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
         """Normals and curvatures."""
-        return quadric_fit(self.points.points, self._fit_radius or 0.0)
+        return quadric_fit(self.points.points, self._fit_radius or 0.0, name=self._name)
 
 
 def _spreads(surface: _Surface, attribute: str, dispersion: str) -> Float[np.ndarray, " p"]:

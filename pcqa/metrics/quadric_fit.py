@@ -17,7 +17,7 @@ FLAT = 1e-8
 
 
 def quadric_fit(
-    points: Float[np.ndarray, "p 3"], radius: float
+    points: Float[np.ndarray, "p 3"], radius: float, *, name: str = "cloud"
 ) -> tuple[Float[np.ndarray, "p 3"], Float[np.ndarray, " p"]]:
     """Unit normals, of any sign, and absolute mean curvatures, one over the cloud's unit.
 
@@ -34,13 +34,17 @@ def quadric_fit(
     Args:
         points: (P, 3). Their order changes the results by rounding; sort them to have the same bits.
         radius: in their unit.
+        name: how messages call the cloud.
 
     Raises:
         InputError: the radius is not positive, or so small that a grid of such cells cannot be numbered.
     """
     extent = float(np.ptp(points, axis=0).max())
     if not 0 < radius < np.inf or extent / radius >= MOST_CELLS - 2:
-        raise InputError(f"expected a radius between {extent / MOST_CELLS:g} and infinity, got {radius:g}")
+        raise InputError(
+            f"{name}: expected a radius for fits between {extent / (MOST_CELLS - 2):g}, 1e-6 of its longest side, "
+            f"and infinity, got {radius:g}; remove far points or give another radius"
+        )
     # In radii, so that the powers of a fit are near 1. Cells of one radius: neighbours are in the next ones.
     scaled = (points - points.min(axis=0)) / radius
     cells = scaled.astype(np.int64) + 1

@@ -11,13 +11,22 @@ from rankqa_datasets.errors import InputError
 # Slack of the guess: a body in a 10-bit grid seldom fills it, and one that is a little larger than 2^9 is a 9-bit one.
 SLACK = 10.0
 
+# Enough for coordinates of 1e100.
+MOST_BITS = 400
+
 
 def voxel_coordinates(points: Float[np.ndarray, "p 3"], *, bits: int, input_bits: int) -> Float[np.ndarray, "p 3"]:
     """Points of a grid of `input_bits` moved to the nearest of a grid of `bits`: floor(x 2^(bits - input_bits) + 1/2).
 
     The grid is not shifted to the cloud, so that both clouds of a pair lie on one grid; a translation by anything but
     whole voxels changes the result. Points that fall together are not merged here.
+
+    Raises:
+        InputError: bits outside 1 to 400.
     """
+    for given in (bits, input_bits):
+        if not 1 <= given <= MOST_BITS:
+            raise InputError(f"expected bits of a voxel grid from 1 to {MOST_BITS}, got {given}")
     return np.floor(points * 2.0 ** (bits - input_bits) + 0.5)
 
 

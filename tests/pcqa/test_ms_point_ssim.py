@@ -118,3 +118,8 @@ def test_one_point_and_huge_coordinates():
         ms_point_ssim(CloudPair(Cloud(a.points * 1e150, a.colors), b))
     with pytest.raises(InputError, match="MS-PointSSIM compares colours"):
         ms_point_ssim(CloudPair(a, Cloud(b.points)))
+    coarse = [Cloud(cloud.points / 8, cloud.colors) for cloud in (a, b)]
+    with pytest.raises(InputError, match="a grid of at least 6 bits, got 4"):
+        ms_point_ssim(CloudPair(*coarse))
+    with pytest.raises(InputError, match="from 1 to 400, got 401"):
+        ms_point_ssim(CloudPair(a, b), input_bits=401)

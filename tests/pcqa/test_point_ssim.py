@@ -211,7 +211,9 @@ def test_a_plane_is_no_noise():
         ({"pooling": "max"}, "a pooling of Mean, MSE, RMSE, got 'max'"),
         ({"neighbors": 2}, "at least 3 neighbors, got 2"),
         ({"neighbors": 500}, r"a\.ply: PointSSIM expected at least 500 distinct points, got 150"),
-        ({"attribute": "normal", "fit_radius": -1.0}, "a radius between"),
+        ({"attribute": "normal", "fit_radius": -1.0}, r"a\.ply: expected a radius for fits between"),
+        ({"voxel_bits": 0}, "bits of a voxel grid from 1 to 400, got 0"),
+        ({"voxel_bits": 9, "input_bits": 5000}, "from 1 to 400, got 5000"),
     ],
 )
 def test_refuses_options(options, message):
@@ -234,3 +236,30 @@ def test_refuses_clouds():
     ):
         with pytest.raises(InputError, match=rf"x\.ply: .*{message}"):
             point_ssim(CloudPair(reference, b), **options)
+
+
+# geomSSIM (ssimAB, ssimBA) of a public port of the program, serkansatak/PointSSIM-Python, on the clouds below.
+PORT = {
+    "STD": (0.8892983674219257, 0.906989237281783),
+    "VAR": (0.7986590768483075, 0.8282035844275023),
+    "MeanAD": (0.8898808301016035, 0.8943658308400008),
+    "MedianAD": (0.7678613108915384, 0.7833384576830998),
+    "COV": (0.9183144378406364, 0.9170860006993141),
+}
+
+
+@pytest.mark.parametrize("dispersion", PORT)
+def test_geometry_equals_a_port_of_the_program(dispersion):
+    found = point_ssim(CloudPair(*spirals()), attribute="geometry", dispersion=dispersion)
+    assert (found.similarity_ab, found.similarity_ba) == pytest.approx(PORT[dispersion], rel=1e-12)
+
+
+def spirals() -> tuple[Cloud, Cloud]:
+    """A bowl of 1,000 points on a sunflower's spiral, and 800 of them shaken, by formula."""
+    i = np.arange(1000.0)
+    radius, angle = 5 * np.sqrt(i), 2.4 * i
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), radius**2 / 200], axis=1)
+    shaken = points + 2 * np.stack([np.sin(7 * i), np.sin(11 * i), np.sin(13 * i)], axis=1)
+    # Exact in a file of float32, through which they went.
+    a, b = (np.round(cloud * 1024) / 1024 for cloud in (points, shaken[:800]))
+    return Cloud(a), Cloud(b)

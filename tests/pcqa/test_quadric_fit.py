@@ -59,5 +59,5 @@ def test_too_few_points_for_a_quadric_are_finite(count):
 
 @pytest.mark.parametrize("radius", [0.0, -1.0, 1e-9, np.inf, np.nan])
 def test_refuses_an_impossible_radius(radius):
-    with pytest.raises(InputError, match="expected a radius between"):
-        quadric_fit(wave(10), radius)
+    with pytest.raises(InputError, match=r"x\.ply: expected a radius for fits between"):
+        quadric_fit(wave(10), radius, name="x.ply")
