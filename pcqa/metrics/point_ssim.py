@@ -73,7 +73,7 @@ def point_ssim(
     from files; poolings of the similarities, not of the errors.
 
     Args:
-        pair: distances and curvatures are in its unit, but all similarities keep when both clouds are scaled alike
+        pair: distances and curvatures are in its unit, but all similarities stay when both clouds are scaled alike
             (with `fit_radius` scaled as well).
         attribute: one of ATTRIBUTES; 'color' needs colours.
         dispersion: a name of DISPERSIONS.
