@@ -92,3 +92,35 @@ def test_chunks_that_a_laz_file_cannot_hold_are_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="promises 2147483648 compressed chunks, but has only"):
         read_cloud(path)
+
+
+def test_layers_that_a_laz_file_cannot_hold_are_refused(tmp_path):
+    path = write(tmp_path / "cloud.laz", version="1.4", point_format=7)
+    content = bytearray(path.read_bytes())
+    start = struct.unpack_from("<I", content, 96)[0]
+    # After the table's place, the first point, and the number of points.
+    struct.pack_into("<I", content, start + 8 + 36 + 4, 2**32 - 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="a compressed chunk of the file promises more bytes than follow"):
+        read_cloud(path)
+
+
+def test_laz_without_a_decompressor_says_what_to_type(tmp_path, monkeypatch):
+    path = write(tmp_path / "cloud.laz")
+    monkeypatch.setattr("laspy.LazBackend.detect_available", lambda: ())
+    with pytest.raises(InputError, match=r"needs lazrs; type: pip install 'rankqa\[las\]'"):
+        read_cloud(path)
+
+
+@pytest.mark.parametrize("extra", [0, 2])
+@pytest.mark.parametrize("point_format", [6, 8])
+def test_extra_bytes_and_many_chunks(tmp_path, point_format, extra):
+    laspy = pytest.importorskip("laspy")
+    head = laspy.LasHeader(point_format=point_format, version="1.4")
+    for place in range(extra):
+        head.add_extra_dim(laspy.ExtraBytesParams(f"extra{place}", np.uint16))
+    cloud = laspy.LasData(head)
+    # A chunk has 50,000 points.
+    cloud.x = np.arange(120_000) / 100
+    cloud.write(str(tmp_path / "cloud.laz"))
+    np.testing.assert_allclose(read_cloud(tmp_path / "cloud.laz").points[:, 0], np.arange(120_000) / 100)
