@@ -17,6 +17,7 @@ IMAGE = Modality(
         "gmc-iqa": "imgqa.models.gmc_iqa:GMCIQA",
         "hyperiqa": "imgqa.models.hyperiqa:HyperIQA",
         "linearity-iqa": "imgqa.models.linearity_iqa:LinearityIQA",
+        "lml-iqa": "imgqa.models.lml_iqa:LMLIQA",
         "maniqa": "imgqa.models.maniqa:MANIQA",
         "siamese-resnet": "imgqa.models.siamese_resnet:SiameseResNet",
         "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",

@@ -20,11 +20,13 @@ PUBLISHED = {
     "gmc-iqa": ("gcc",),
     "hyperiqa": ("mae",),
     "linearity-iqa": ("norm_in_norm",) * 3,
+    "lml-iqa": ("smooth_l1", "local_manifold", "consistency"),
     "maniqa": ("mse",),
     "pretrain-ladder": ("spearman", "listmle"),  # labels by level, compared within a ladder only
 }
 # Stand-ins for backbones that take seconds for one crop.
 SMALL = {
+    "deit3_small_patch16_224.fb_in22k_ft_in1k": "vit_tiny_patch16_224",
     "resnet50.tv_in1k": "test_resnet",
     "resnext101_32x8d.tv_in1k": "test_resnet",
     "vgg16.tv_in1k": "test_resnet",
