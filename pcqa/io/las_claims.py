@@ -73,7 +73,7 @@ def _check_chunk_table(file: BinaryIO, start: int, size: int) -> int:
 
 
 def _check_layers(file: BinaryIO, place: int, end: int, point_format: int, row: int) -> None:
-    """Walks over the chunks: a point as it is, the number of points, the layers' sizes. lazrs allocates by the latter."""
+    """Walks over the chunks: a point as it is, their number, and the layers' sizes, by which lazrs allocates."""
     if point_format not in LAYERS or row < PLAIN_ROWS[point_format]:
         return
     # Each extra byte of a point is a layer of its own.
