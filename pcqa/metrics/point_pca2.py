@@ -107,7 +107,10 @@ def point_pca2(pair: CloudPair) -> PointPCA2:
     One-sided: each distinct point of the reference with its 81 nearest points in both clouds. Numbers as
     cwi-dis/pointpca2, including the means over the points where a predictor is finite. Its covariance matrices divide
     by N for the reference and N - 1 for the distorted cloud; only their eigenvectors are used, so that the divisor
-    reaches no predictor. Variances divide by N. Of equally near points the first in (x, y, z) order is taken.
+    reaches no predictor. Variances divide by N. Of equally near points the first in (x, y, z) order is taken, halves
+    are rounded up, as MATLAB does both: its published numbers for a decoded 8i cloud are met to 1e-13, but for 38 and
+    39 (1e-4), where voxels leave axes arbitrary. The Python port (akaTsunemori/pointpca2-python) rounds halves to even
+    and has the tree's order of ties, which moves predictors of voxels by up to 0.03.
 
     The published score is a regressor on these predictors, trained on a database of opinions. None is shipped: train
     one on `predictors`.

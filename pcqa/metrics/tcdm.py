@@ -93,7 +93,7 @@ def tcdm(pair: CloudPair, *, seeds: Float[np.ndarray, "seeds 3"] | None = None, 
         similarity=float(COMPLEXITY_WEIGHT * complexity + (1 - COMPLEXITY_WEIGHT) * prediction),
         complexity=float(complexity),
         prediction=float(prediction),
-        skipped=1 - len(predictions) / len(seeds),
+        skipped=(len(seeds) - len(predictions)) / len(seeds),
     )
 
 
