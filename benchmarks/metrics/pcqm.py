@@ -3,9 +3,9 @@
 Run: python benchmarks/metrics/pcqm.py [--pcqm PATH] [--points 100000 1000000] [--threads 1] [--runs 3]
 
 PATH is the built program, its tables beside it; without it, ours alone is measured. Clouds are a voxelised torus and
-one with moved points and noisy colours. The program's time is that of its process; ours is that of reading the two files
-and comparing them, after one run to warm up (Python's start and compiling left out): wall and CPU seconds, the best of
-the runs, which take turns. Peak memory is that of each process.
+one with moved points and noisy colours. The program's time is that of its process; ours is that of reading the two
+files and comparing them, after one run to warm up (Python's start and compiling left out): wall and CPU seconds, the
+best of the runs, which take turns. Peak memory is that of each process.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def measure_program(program: Path, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="PCQM: ours beside the program.")
     parser.add_argument("--pcqm", type=Path)
     parser.add_argument("--points", type=int, nargs="+", default=[100_000])
     parser.add_argument("--threads", type=int, default=1)
