@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_POINTS = 100_000
 """Points that `read_cloud` draws on a mesh."""
 
+UNSEEN = logging.NullHandler()
+
 
 def sample_mesh(path: str | Path, *, num_points: int = DEFAULT_POINTS, seed: int = 0) -> Cloud:
     """Draws points evenly on the surface of a mesh file, each independently of the others.
@@ -78,10 +80,8 @@ def _load(path: Path) -> list[tuple[np.ndarray, "trimesh.Trimesh"]]:
     """The triangles of each part, (faces, 3 corners, 3) float64 in the scene's frame, and the part itself."""
     import trimesh
 
-    logger = logging.getLogger("trimesh")
-    quiet = logger.disabled
-    # It logs the tracebacks of what it then raises.
-    logger.disabled = True
+    # It logs the tracebacks of what it then raises; they are for whoever sets up logging, not for the terminal.
+    logging.getLogger("trimesh").addHandler(UNSEEN)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -98,8 +98,6 @@ def _load(path: Path) -> list[tuple[np.ndarray, "trimesh.Trimesh"]]:
     except Exception as error:  # What trimesh raises on broken files is of any type.
         reason = " ".join(str(error).split())[:150]
         raise FormatError(f"expected a mesh that trimesh can read, got {type(error).__name__}: {reason}") from None
-    finally:
-        logger.disabled = quiet
     return parts
 
 

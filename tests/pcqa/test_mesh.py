@@ -1,4 +1,5 @@
 import json
+import logging
 import struct
 
 import numpy as np
@@ -94,6 +95,15 @@ def test_parts_of_a_scene_lie_where_it_puts_them(tmp_path):
     assert on_box(cloud.points - np.outer(moved, [10, 0, 0])).max() < 1e-6
     np.testing.assert_array_equal(cloud.colors[~moved], [[1, 0, 0]] * (~moved).sum())
     np.testing.assert_array_equal(cloud.colors[moved], [[1, 1, 1]] * moved.sum())
+
+
+def test_wrong_normals_of_a_file_are_left_out_and_not_spoken_of(tmp_path):
+    corners = "outer loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\n"
+    path = tmp_path / "wrong_normal.stl"
+    path.write_text(f"solid a\nfacet normal 0 0 east\n{corners}endsolid a\n")
+    np.testing.assert_array_equal(sample_mesh(path, num_points=1).normals, [[0, 0, 1]])
+    # pytest handles what is logged; without it, a logger that has no handler writes to the terminal.
+    assert logging.getLogger("trimesh").handlers
 
 
 def test_a_ply_mesh_is_read_or_sampled(tmp_path):
