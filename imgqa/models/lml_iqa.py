@@ -15,8 +15,9 @@ from rankqa_datasets.errors import InputError
 
 class LMLIQA(nn.Module):
     """RECONSTRUCTION of Gao et al., "Local Manifold Learning for No-Reference Image Quality Assessment", arXiv
-    2406.19247 (v2: Huang et al., "Contrastive Local Manifold Learning ..."), of which only the abstracts were at hand.
+    2406.19247.
 
+    Only the abstracts were at hand, of this and of version 2 (Huang et al., "Contrastive Local Manifold Learning ...").
     Known from them: several crops of an image, the most visually salient one as the positive, the other crops of the
     image as intra-class negatives and those of other images as inter-class negatives; mutual learning of a student with
     a teacher that is an exponential moving average and helps to find salient regions. All else is ours, as the options
