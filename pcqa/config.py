@@ -34,8 +34,10 @@ class PatchInput(Frozen):
 
 
 class ViewInput(Frozen):
-    """Orthographic projections along the axes."""
+    """Orthographic projections."""
 
+    views: Literal["axis", "orbit", "icosphere"] = "axis"
+    """Where the cloud is seen from: six views along the axes, eight around +y, or 42 from all sides."""
     size: int = Field(256, ge=16)
     """Height and width in pixels; the cloud's box fills the view."""
     splat: int = Field(3, ge=1)

@@ -1,5 +1,6 @@
 """The part of space that projections show: found once, on the reference, and used for all its distorted versions."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,44 +23,84 @@ def robust_box(points: Float[Tensor, "p 3"]) -> Float[Tensor, "2 3"]:
     """
     num_points = len(points)
     tail = int(TAIL * num_points)
-    axes = points.T.contiguous()
-    low = axes.kthvalue(tail + 1, dim=1).values
-    high = axes.kthvalue(num_points - tail, dim=1).values
-    overhang = OVERHANG * (high - low)
-    return torch.stack(
-        [torch.maximum(axes.min(1).values, low - overhang), torch.minimum(axes.max(1).values, high + overhang)]
-    )
+    ends = []
+    for axis in points.T:
+        # Contiguous, as the search for a rank is several times slower on a stride; one axis at a time for the memory.
+        values = axis.contiguous()
+        low, high = values.kthvalue(tail + 1).values, values.kthvalue(num_points - tail).values
+        overhang = OVERHANG * (high - low)
+        ends.append(
+            torch.stack([torch.maximum(values.min(), low - overhang), torch.minimum(values.max(), high + overhang)])
+        )
+    return torch.stack(ends, dim=1)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A square window in each view.
+    """A square window in each view, and the viewer's distance.
 
     Attributes:
         center: the point of the cloud that falls on the middle of each view, in the cloud's unit.
-        radius: half the side of the window, in the cloud's unit, measured between the middles of outermost pixels.
+        radius: half the side of the window, in the cloud's unit, measured between the middles of outermost pixels, in
+            the plane through the center that faces the viewer.
+        distance: from the center to the viewer, in the cloud's unit: a pinhole camera. Infinite: orthographic.
+
+    Raises:
+        ValueError: a radius or distance that is not above 0.
     """
 
     center: tuple[float, float, float]
     radius: float
+    distance: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius < math.inf or not self.distance > 0:
+            raise ValueError(
+                f"a frame needs a finite radius above 0 and a distance above 0, got {self.radius} and {self.distance}"
+            )
 
     def pixels_per_unit(self, size: int) -> float:
-        """Scale of a view of `size` x `size` pixels."""
+        """Scale of a view of `size` x `size` pixels; with a pinhole camera, in the plane through the center."""
         return (size - 1) / (2 * self.radius)
 
 
-def fit_frame(points: Float[Tensor, "p 3"], views: Float[Tensor, "v 3 3"]) -> Frame:
+def fit_frame(
+    points: Float[Tensor, "p 3"],
+    views: Float[Tensor, "v 3 3"],
+    *,
+    field_of_view: float | None = None,
+    name: str = "cloud",
+) -> Frame:
     """The smallest frame that shows the robust box of a cloud in each of the views, at one scale.
 
+    Args:
+        points: (P, 3) of the reference.
+        views: (V, 3, 3) as in `pcqa.views`.
+        field_of_view: degrees between the left and the right edge, for a pinhole camera as near as it can be with the
+            whole box in sight; default: orthographic.
+        name: how messages call the cloud.
+
     Raises:
-        InputError: all points are equal, so that there is no scale.
+        InputError: all points are equal, so that there is no scale, or they are further apart than 1e100.
+        ValueError: a field of view out of range.
     """
+    if field_of_view is not None and not 1 <= field_of_view <= 170:
+        raise ValueError(f"expected a field of view from 1 to 170 degrees, got {field_of_view}")
     box = robust_box(points).double().cpu()
-    half = (box[1] - box[0]) / 2
+    # Halves first: the difference of coordinates near 1e308 is infinite.
+    half = box[1] / 2 - box[0] / 2
     signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
-    in_image = views.double().cpu()[:, :2] @ (signs * half).T
-    radius = float(in_image.abs().max())
+    right, up, towards = (views.double().cpu() @ (signs * half).T).unbind(1)
+    reach = torch.maximum(right.abs(), up.abs())
+    radius, distance = float(reach.max()), math.inf
     if radius == 0:
-        raise InputError(f"the cloud's {len(points)} points are all equal: expected at least two different ones")
-    x, y, z = ((box[0] + box[1]) / 2).tolist()
-    return Frame((x, y, z), radius)
+        raise InputError(f"{name}: expected at least two different points, but all {len(points)} are equal")
+    # Beyond, squares of coordinates leave float64.
+    if not 1e-100 < radius < 1e100:
+        raise InputError(f"{name}: expected a cloud between 1e-100 and 1e100 across, got {2 * radius:g}; scale it")
+    if field_of_view is not None:
+        tangent = math.tan(math.radians(field_of_view / 2))
+        distance = float((towards + reach / tangent).max())
+        radius = distance * tangent
+    x, y, z = (box[0] / 2 + box[1] / 2).tolist()
+    return Frame((x, y, z), radius, distance)

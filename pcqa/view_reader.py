@@ -9,14 +9,14 @@ from torch import Tensor
 
 from pcqa.config import ViewInput
 from pcqa.io import read_cloud
-from pcqa.normal_colors import normal_colors
-from pcqa.projection import project
+from pcqa.render import render
+from pcqa.views import view_list
 from rankqa_datasets.cache import ArrayCache
 
 
 @dataclass(frozen=True)
 class ViewReader:
-    """Projects a cloud once along the axes and caches the views.
+    """Projects a cloud once from each view of a list and caches the views.
 
     Clouds without colours are coloured by the direction of their surface, see `normal_colors`.
     """
@@ -33,10 +33,10 @@ class ViewReader:
             generator and `flip`, each view is mirrored at random.
 
         Raises:
-            InputError: unreadable file.
+            InputError: unreadable file, or a cloud whose points are all equal.
         """
         options = self.options
-        recipe = f"views size={options.size} splat={options.splat} background={options.background}"
+        recipe = f"views {options.views} size={options.size} splat={options.splat} background={options.background}"
         stored = self.cache.fetch(path, recipe, lambda: self._render(path))
         views = torch.from_numpy(stored["views"].copy()).permute(0, 3, 1, 2)
         masks = torch.from_numpy(stored["masks"].copy()).float()
@@ -49,12 +49,10 @@ class ViewReader:
         return {"views": views, "masks": masks}
 
     def _render(self, path: Path) -> dict[str, np.ndarray]:
-        cloud = read_cloud(path)
-        colors = normal_colors(cloud) if cloud.colors is None else cloud.colors
         options = self.options
-        views = project(
-            torch.from_numpy(cloud.points),
-            torch.from_numpy(colors),
+        views = render(
+            read_cloud(path),
+            views=view_list(options.views),
             size=options.size,
             splat=options.splat,
             background=options.background,

@@ -6,9 +6,9 @@ import torch
 
 from pcqa import projection
 from pcqa.frame import Frame, fit_frame, robust_box
-from pcqa.projection import project
+from pcqa.projection import project, project_batch
 from pcqa.splat import splat_from_reference
-from pcqa.views import VIEW_LISTS, axis_views, orbit_views
+from pcqa.views import VIEW_LISTS, axis_views, icosphere_views, look_from, orbit_views, view_list, view_names
 from rankqa_datasets.errors import InputError
 
 # 33 pixels over 32 units: pixel and coordinate are the same integer, so that every rounding is exact.
@@ -30,7 +30,10 @@ def naive_index(points, views, size, splat, frame):
         for row, point in enumerate(points.double().tolist()):
             x, y, z = (value - middle for value, middle in zip(point, frame.center, strict=True))
             along = [a * x + b * y + c * z for a, b, c in (right, up, towards)]
-            scale = (size - 1) / (2 * frame.radius)
+            if along[2] >= frame.distance:
+                continue
+            lens = 1 / (1 - along[2] / frame.distance)
+            scale = lens * (size - 1) / (2 * frame.radius)
             column = math.floor(along[0] * scale + size / 2)
             line = math.floor(size / 2 - along[1] * scale)
             if not (0 <= column < size and 0 <= line < size):
@@ -154,6 +157,142 @@ def test_default_frame_ignores_a_far_outlier():
     assert box[0].min() >= 0
 
 
+@pytest.mark.parametrize("field_of_view", [20.0, 60.0, 150.0])
+def test_a_pinhole_frame_shows_the_whole_box_as_near_as_it_can(field_of_view):
+    points = torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5.0, 2.0])
+    corners = torch.cartesian_prod(*robust_box(points).T)
+    views = torch.cat([axis_views(), orbit_views(6, elevation=40.0)])
+    frame = fit_frame(points, views, field_of_view=field_of_view)
+    assert math.atan(frame.radius / frame.distance) == pytest.approx(math.radians(field_of_view / 2))
+    seen = (corners.double() - torch.tensor(frame.center)) @ views.double().mT
+    angles = torch.atan2(seen[..., :2].abs().amax(-1), frame.distance - seen[..., 2])
+    assert math.degrees(2 * float(angles.max())) == pytest.approx(field_of_view)
+    result = project(corners, None, views=views, size=200, frame=frame)
+    # A corner is hidden only behind another one on the same pixel.
+    assert all(7 <= len(view.unique()) <= 9 for view in result.index[6:])
+
+
+def test_a_pinhole_camera_equals_a_naive_loop_and_leaves_out_what_is_behind_it():
+    points = torch.randn(800, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    views, frame = orbit_views(4, elevation=-35.0), Frame((0.1, -0.2, 0.3), 1.0, 1.2)
+    index = project(points, None, views=views, size=48, splat=2, frame=frame).index
+    assert torch.equal(index, naive_index(points, views, 48, 2, frame))
+    on_the_viewer = torch.tensor([[0.0, 0.0, 2.0], [0.0, 0.0, 3.0], [0.0, 0.0, -1.0]])
+    front = project(on_the_viewer, None, views=axis_views()[4:5], size=9, frame=Frame((0.0, 0.0, 0.0), 1.0, 2.0))
+    assert front.index.unique().tolist() == [-1, 2]
+
+
+def test_a_far_pinhole_camera_sees_what_an_orthographic_one_does():
+    points, _ = lattice_cloud()
+    far = Frame(FRAME.center, FRAME.radius, 1e9)
+    # The size puts lattice points on the middles of pixels.
+    near, orthographic = (project(points, None, size=SIZE, frame=frame) for frame in (far, FRAME))
+    assert torch.equal(near.index, orthographic.index)
+
+
+def test_supersampling_is_the_mean_of_part_pixels_and_keeps_the_nearest():
+    points, colors = lattice_cloud()
+    ground = (0.2, 0.4, 1.0)
+    small = project(
+        points, colors, size=16, splat=2, supersample=3, background=ground, frame=Frame((0.0, 0.0, 0.0), 15.0)
+    )
+    # The same window with pixels of a third: radius + half a pixel are the edges of the window.
+    frame = Frame((0.0, 0.0, 0.0), 16.0 - 1 / 3)
+    large = project(points, colors, size=48, splat=6, background=ground, frame=frame)
+    mean = large.color.double().reshape(6, 16, 3, 16, 3, 3).mean((2, 4))
+    assert torch.equal(small.color, (mean + 0.5 + 1e-9).floor().byte())
+    parts = large.depth.reshape(6, 16, 3, 16, 3).movedim(2, 3).flatten(3)
+    torch.testing.assert_close(small.depth * 15, parts.amin(3) * frame.radius)
+    assert torch.equal(small.mask, large.mask.reshape(6, 16, 3, 16, 3).any(4).any(2))
+    assert torch.equal(small.index >= 0, small.mask)
+    assert 0 < small.mask.float().mean() < 1
+    assert torch.equal(small.color[~small.mask].unique(dim=0), torch.tensor([[51, 102, 255]], dtype=torch.uint8))
+
+
+def test_groups_of_views_change_nothing(monkeypatch):
+    points, colors = lattice_cloud()
+    whole = project(points, colors, size=SIZE, splat=2, supersample=2)
+    monkeypatch.setattr(projection, "PIXELS", 2 * (2 * SIZE) ** 2)
+    grouped = project(points, colors, size=SIZE, splat=2, supersample=2)
+    for name in ("color", "depth", "mask", "index"):
+        assert torch.equal(getattr(whole, name), getattr(grouped, name))
+
+
+def test_is_the_same_for_any_number_of_threads():
+    points, colors = torch.randn(200_000, 3, generator=torch.Generator().manual_seed(4)), torch.rand(200_000, 3)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(project(points, colors, views=orbit_views(2, elevation=20.0), size=128, splat=2))
+    finally:
+        torch.set_num_threads(threads)
+    for name in ("color", "depth", "mask", "index"):
+        first, *others = (getattr(result, name) for result in results)
+        assert all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_is_the_same_on_a_gpu():
+    points, colors = torch.randn(200_000, 3, generator=torch.Generator().manual_seed(4)), torch.rand(200_000, 3)
+    for field_of_view in (None, 50.0):
+        views = icosphere_views()
+        frame = fit_frame(points, views, field_of_view=field_of_view)
+        here, there = (
+            project(points.to(device), colors.to(device), views=views, size=128, splat=2, supersample=2, frame=frame)
+            for device in ("cpu", "cuda")
+        )
+        for name in ("color", "depth", "mask", "index"):
+            assert torch.equal(getattr(here, name), getattr(there, name).cpu())
+
+
+def test_a_batch_is_each_cloud_alone():
+    clouds = [lattice_cloud(count, seed) for seed, count in enumerate((5, 400, 37))]
+    points, colors = zip(*clouds, strict=True)
+    frames = [FRAME, None, FRAME]
+    batch = project_batch(points, colors, frames=frames, size=SIZE, splat=2, background=0.0)
+    assert batch.color.shape == (3, 6, SIZE, SIZE, 3)
+    for number, frame in enumerate(frames):
+        alone = project(points[number], colors[number], frame=frame, size=SIZE, splat=2, background=0.0)
+        for name in ("color", "depth", "mask", "index"):
+            assert torch.equal(getattr(batch, name)[number], getattr(alone, name))
+    with pytest.raises(ValueError, match="got 3 clouds, 2 colours and 3 frames"):
+        project_batch(points, colors[:2])
+    with pytest.raises(ValueError, match="got 0 clouds"):
+        project_batch([], [])
+
+
+def test_icosphere_views_lie_evenly_with_the_axes_among_them():
+    views = icosphere_views()
+    assert views.shape == (42, 3, 3)
+    towards = views[:, 2].double()
+    angles = torch.rad2deg(torch.acos((towards @ towards.T).clamp(-1, 1))).fill_diagonal_(180)
+    assert 31 < angles.min() <= angles.amin(1).max() < 37
+    torch.testing.assert_close(towards.sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-5, rtol=0)
+    for axis in axis_views():
+        assert (views - axis).abs().amax((1, 2)).min() < 1e-6
+    assert torch.equal(torch.sort(towards[:, 1], descending=True).values.float(), views[:, 2, 1])
+
+
+def test_views_from_directions_are_those_of_an_orbit():
+    orbit = orbit_views(7, elevation=25.0)
+    torch.testing.assert_close(look_from(3.0 * orbit[:, 2]), orbit, atol=1e-6, rtol=0)
+    torch.testing.assert_close(look_from(axis_views()[:, 2]), axis_views())
+    with pytest.raises(ValueError, match=r"got \(0, 0, 0\)"):
+        look_from(torch.zeros(1, 3))
+
+
+def test_view_lists_by_name():
+    assert torch.equal(view_list("icosphere"), icosphere_views())
+    own = torch.eye(3)[None]
+    assert view_list(own) is own
+    with pytest.raises(InputError, match="unknown view list 'cube': known are axis, orbit, icosphere"):
+        view_list("cube")
+    assert view_names(axis_views()) == ["+x", "-x", "+y", "-y", "+z", "-z"]
+    assert view_names(orbit_views(8, elevation=30.0))[1] == "45\N{DEGREE SIGN} +30\N{DEGREE SIGN}"
+
+
 def test_splat_closes_a_lattice():
     plane = np.array([(x, y, 0) for x in range(12) for y in range(12)], np.float32)
     points = torch.from_numpy(plane)
@@ -164,6 +303,12 @@ def test_splat_closes_a_lattice():
     assert splat_from_reference(plane, pixels_per_unit=0.01) == 1
 
 
+def test_backgrounds():
+    corner = {"size": 8, "splat": 1, "frame": Frame((0.0, 0.0, 0.0), 4.0)}
+    for background, expected in ((0.0, [0, 0, 0]), (1.0, [255, 255, 255]), ((1.0, 0.5, 0.0), [255, 128, 0])):
+        assert project(torch.eye(3), None, background=background, **corner).color[0, 0, 0].tolist() == expected
+
+
 def test_without_colors_points_are_grey():
     assert project(torch.eye(3), None, size=8).color.unique().tolist() == [128, 255]
 
@@ -171,10 +316,13 @@ def test_without_colors_points_are_grey():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 1}, "got size=1, splat=1, background=1.0"),
+        ({"size": 1}, "got size=1, splat=1, background"),
         ({"splat": 0}, "got size=8, splat=0"),
         ({"splat": 9}, "got size=8, splat=9"),
-        ({"background": 255.0}, r"got size=8, splat=1, background=255\.0"),
+        ({"background": 255.0}, r"splat=1, background=\(255\.0"),
+        ({"background": (0.0, 0.0, 1.1)}, r"background=\(0\.0, 0\.0, 1\.1\)"),
+        ({"supersample": 0}, "supersample=0"),
+        ({"views": torch.empty(0, 3, 3)}, "at least one view"),
         ({"views": 2 * torch.eye(3)[None]}, "view 0 is not a rotation"),
         ({"views": torch.stack([torch.eye(3), torch.eye(3)[[1, 0, 2]]])}, "view 1 is not a rotation"),
         ({"views": torch.full((1, 3, 3), torch.nan)}, "view 0 is not a rotation"),
@@ -186,8 +334,17 @@ def test_refuses_bad_options(options, message):
 
 
 def test_refuses_clouds_without_extent():
-    with pytest.raises(InputError, match="the cloud's 5 points are all equal"):
+    with pytest.raises(InputError, match="cloud: expected at least two different points, but all 5 are equal"):
         project(torch.ones(5, 3), None)
+    with pytest.raises(InputError, match=r"a\.ply: expected at least two different points"):
+        fit_frame(torch.ones(5, 3), axis_views(), name="a.ply")
+    for points in (torch.tensor([[-1e308] * 3, [1e308] * 3]).double(), 1e200 * torch.eye(3).double()):
+        with pytest.raises(InputError, match="expected a cloud between 1e-100 and 1e100 across"):
+            project(points, None)
+    with pytest.raises(ValueError, match="1 to 170 degrees, got 180"):
+        fit_frame(torch.eye(3), axis_views(), field_of_view=180.0)
+    with pytest.raises(ValueError, match="a finite radius above 0"):
+        Frame((0.0, 0.0, 0.0), 0.0)
     with pytest.raises(ValueError, match="1 to 2147483647 points, got 0"):
         project(torch.ones(0, 3), None)
     with pytest.raises(InputError, match="two different points, got 1 among 5"):

@@ -143,6 +143,20 @@ def test_views_show_the_cloud_on_its_background(cloud_file, cache):
     assert 0.3 < sample["masks"].mean() < 0.9
 
 
+def test_view_lists_by_name_are_cached_apart(cloud_file, cache):
+    counts = {
+        name: len(ViewReader(ViewInput(views=name, size=32), cache)(cloud_file, None)["views"])
+        for name in ("axis", "orbit", "icosphere", "axis")
+    }
+    assert counts == {"axis": 6, "orbit": 8, "icosphere": 42}
+
+
+def test_a_cloud_without_extent_is_named(tmp_path, cache):
+    write_ply(Cloud(np.ones((5, 3), np.float32), np.ones((5, 3), np.float32)), tmp_path / "dot.ply")
+    with pytest.raises(InputError, match=r"dot.ply: expected at least two different points"):
+        ViewReader(ViewInput(size=32), cache)(tmp_path / "dot.ply", None)
+
+
 def test_flips_keep_view_and_mask_together_and_repeat_with_the_seed(cloud_file, cache):
     reader = ViewReader(ViewInput(size=32), cache)
     plain = reader(cloud_file, None)
