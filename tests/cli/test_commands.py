@@ -28,7 +28,7 @@ def test_help_imports_neither_torch_nor_anything_heavy():
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "train", "evaluate", "score", "data", "data check", "data split", "list", "bench", "bench losses"],
+    ["demo", "train", "evaluate", "score", "data", "data check", "data split", "list", "view", "bench", "bench losses"],
 )
 def test_every_command_has_help(rankqa, command):
     result = rankqa(*command.split(), "--help")
