@@ -17,19 +17,14 @@ FORMULA = """exp(-(level/4 / t)^1.5) with t = tolerance * (1 + masking * z), whe
 of colour of the pristine cloud (pcqa.demo_set.color_variety). Coloured patterns hide colour noise and shifted points;
 merged points blur them."""
 
-# Clouds of some thousand points are coarse, so that steps must be larger than those of a database to be seen.
-LADDERS: dict[str, tuple[float, ...]] = {
-    "geometry_noise": (0.005, 0.010, 0.018, 0.030),  # standard deviation, of the longest side
-    "color_noise": (0.25, 0.45, 0.70, 1.00),  # share of points, and of amplitude 100
-    "octree_quantization": (6.3, 5.8, 5.3, 4.8),  # bits
-}
-
 # Share of the ladder at which quality has fallen to 1/e in an average cloud; and how patterns of colour change that.
 TOLERANCE: dict[str, tuple[float, float]] = {
     "geometry_noise": (0.55, 0.20),
     "color_noise": (0.75, 0.25),
     "octree_quantization": (0.60, -0.20),
 }
+
+LADDERS = {name: DISTORTIONS[name].amounts for name in TOLERANCE}
 
 
 def build_cloud_demo(
