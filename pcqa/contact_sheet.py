@@ -46,7 +46,8 @@ def contact_sheet(
         field_of_view: degrees, for a pinhole camera; default: orthographic.
 
     Raises:
-        InputError: a file that cannot be read, no cloud, an unknown view list, a cloud whose points are all equal, or too large a sheet.
+        InputError: no cloud, a file that cannot be read, a cloud whose points are all equal, an unknown view list, or
+            too large a sheet.
         ValueError: an option out of range.
     """
     matrices = view_list(views)

@@ -1,5 +1,6 @@
 """A reference and a distorted cloud, with what several metrics need of both computed once."""
 
+from collections.abc import Hashable
 from functools import cached_property
 
 import numpy as np
@@ -8,6 +9,7 @@ from pcqa.cloud import Cloud
 from pcqa.metrics.merged_cloud import MergedCloud, merged_cloud
 from pcqa.metrics.nearest_ties import NearestTies, nearest_ties
 from pcqa.metrics.point_set import PointSet
+from pcqa.metrics.view_pair import ViewPair
 from rankqa_datasets.errors import InputError
 
 
@@ -54,6 +56,11 @@ class CloudPair:
     def ties_ba(self) -> NearestTies:
         """For each point of `merged_distorted`, its nearest points of `merged_reference`, ties included."""
         return nearest_ties(self.merged_distorted, self.merged_reference)
+
+    @cached_property
+    def drawn_views(self) -> dict[Hashable, list[ViewPair]]:
+        """Views of both clouds by the options they were drawn with; `pcqa.metrics.view_pairs` fills it."""
+        return {}
 
     def require_colors(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Both clouds' (P, 3) float32 colours in [0, 1].
