@@ -11,6 +11,10 @@ from shared_engine.names import UsageProblem, closest, resolve
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
+WITHOUT_FILES = click.option(
+    "--without-files", is_flag=True, help="The stimuli need not be there: for tables of features and of scores."
+)
+
 DECODERS = {"image": "imgqa.decode:decode_image", "cloud": "pcqa.io:read_cloud"}
 
 
@@ -98,17 +102,27 @@ def _words(value: object) -> str:
 @click.option("--modality", type=click.Choice(list(DECODERS)), help="Also decode each file.")
 @click.option("--low", type=float, help="Smallest target that the scale allows.")
 @click.option("--high", type=float, help="Largest target that the scale allows.")
-def check(manifest: Path, root: Path | None, modality: str | None, low: float | None, high: float | None) -> None:
+@WITHOUT_FILES
+def check(
+    manifest: Path,
+    root: Path | None,
+    modality: str | None,
+    low: float | None,
+    high: float | None,
+    without_files: bool,
+) -> None:
     """Report every problem of MANIFEST with its row; exit code 1 if there is any."""
     from rankqa_datasets.manifest import check_manifest, read_manifest
 
+    if without_files and modality is not None:
+        raise UsageProblem("--without-files and --modality exclude each other: what is not there cannot be decoded")
     decode = None if modality is None else resolve("modality", modality, DECODERS)
-    problems = check_manifest(manifest, root=root, low=low, high=high, decode=decode)
+    problems = check_manifest(manifest, root=root, low=low, high=high, files=not without_files, decode=decode)
     for problem in problems:
         click.echo(str(problem))
     if problems:
         raise InputError(f"{manifest}: {len(problems)} problem(s)")
-    stimuli = read_manifest(manifest, root=root).stimuli
+    stimuli = read_manifest(manifest, root=root, files=not without_files).stimuli
     targets = [s.target for s in stimuli]
     click.echo(
         f"{manifest}: no problems; {len(stimuli)} stimuli of {len({s.content for s in stimuli})} contents, "
@@ -124,6 +138,7 @@ def check(manifest: Path, root: Path | None, modality: str | None, low: float | 
 @click.option("--validation", "validation_share", type=float, default=0.0, show_default=True)
 @click.option("--folds", type=int, help="This many folds, each content tested once; one a content: leave one out.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@WITHOUT_FILES
 def split(
     manifest: Path,
     out: Path,
@@ -132,6 +147,7 @@ def split(
     validation_share: float,
     folds: int | None,
     seed: int,
+    without_files: bool,
 ) -> None:
     """Divide MANIFEST by content into train, validation and test, and write the split file(s)."""
     from rankqa_datasets.manifest import read_manifest
@@ -139,7 +155,7 @@ def split(
 
     if folds is not None and test_share is not None:
         raise UsageProblem("--folds and --test exclude each other: each fold is the test part once")
-    stimuli = read_manifest(manifest, root=root).stimuli
+    stimuli = read_manifest(manifest, root=root, files=not without_files).stimuli
     if folds is None:
         share = 0.2 if test_share is None else test_share
         splits = {out: split_by_content(stimuli, test=share, validation=validation_share, seed=seed)}

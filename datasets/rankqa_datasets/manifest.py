@@ -31,19 +31,21 @@ class Manifest:
         return np.array([stimulus.target for stimulus in self.stimuli], dtype=np.float64)
 
 
-def read_manifest(path: str | Path, *, root: str | Path | None = None) -> Manifest:
+def read_manifest(path: str | Path, *, root: str | Path | None = None, files: bool = True) -> Manifest:
     """The manifest in a CSV `path,target[,reference,content,target_std,votes,recipe,split]`, every row valid.
 
     Args:
         path: the CSV; UTF-8 with or without byte-order mark.
         root: folder that the paths in it start from and must stay in; by default the folder of the CSV.
+        files: whether the stimuli must be files that are there. False where the row itself is all that is needed, as in
+            a table of features: the cell `path` is then only an id, and the root plays no part.
 
     Raises:
         InputError: names the first fault with its row, and how many more there are.
     """
     path = Path(path)
     folder = _root(path, root)
-    rows, problems = _parse(path, folder)
+    rows, problems = _parse(path, folder, files=files)
     if problems:
         more = len(problems) - 1
         rest = f" (and {more} more: rankqa data check {path})" if more else ""
@@ -57,6 +59,7 @@ def check_manifest(
     root: str | Path | None = None,
     low: float | None = None,
     high: float | None = None,
+    files: bool = True,
     decode: Callable[[Path], object] | None = None,
 ) -> list[Problem]:
     """Every fault of a manifest in row order; nothing is raised for bad input.
@@ -69,15 +72,17 @@ def check_manifest(
         root: as in `read_manifest`.
         low: smallest allowed target.
         high: largest allowed target.
+        files: as in `read_manifest`; without them no bytes are compared and nothing can be decoded.
         decode: called with each stimulus and reference file; a ValueError, OSError or SyntaxError (Pillow's) from it
             means that the file is damaged.
     """
     path = Path(path)
     folder = _root(path, root)
-    rows, problems = _parse(path, folder)
+    rows, problems = _parse(path, folder, files=files)
     problems += _range_problems(rows, low, high)
-    problems += _twin_problems(rows)
-    if decode is not None:
+    if files:
+        problems += _twin_problems(rows)
+    if files and decode is not None:
         problems += _decode_problems(rows, decode)
     return sorted(problems, key=lambda problem: problem.row)
 
@@ -86,21 +91,21 @@ def _root(path: Path, root: str | Path | None) -> Path:
     return (path.parent if root is None else Path(root)).resolve()
 
 
-def _parse(path: Path, root: Path) -> tuple[list[tuple[int, Stimulus]], list[Problem]]:
+def _parse(path: Path, root: Path, *, files: bool = True) -> tuple[list[tuple[int, Stimulus]], list[Problem]]:
     """Rows that could be read, with their lines, and all faults; a row with a fault of its own is left out."""
     table = read_table(path)
     problems = list(table.problems)
     rows: list[tuple[int, Stimulus]] = []
     if "path" in table.columns and "target" in table.columns:
         for line, cells in table.rows:
-            row = ManifestRow(line, cells, root)
+            row = ManifestRow(line, cells, root if files else path.resolve(), files=files)
             stimulus = row.stimulus()
             problems += row.problems
             if stimulus is not None:
                 rows.append((line, stimulus))
     if not problems and len(rows) < 2:
         problems.append(Problem(0, "", f"expected at least 2 rows, got {len(rows)}: no rank can be learnt from that"))
-    problems += _duplicate_problems(rows) + _split_problems(rows)
+    problems += _duplicate_problems(rows) + _split_problems(rows) + _direction_problems(rows)
     problems += _two_values(rows, "content", "reference", lambda s: s.reference, lambda s: s.content)
     return rows, sorted(problems, key=lambda problem: problem.row)
 
@@ -123,6 +128,18 @@ def _split_problems(rows: list[tuple[int, Stimulus]]) -> list[Problem]:
         if stimulus.split is None
     ]
     return problems + _two_values(rows, "split", "content", lambda s: s.content, lambda s: s.split)
+
+
+def _direction_problems(rows: list[tuple[int, Stimulus]]) -> list[Problem]:
+    """Targets of which the manifest itself says that lower is better; no two directions can be learnt as one."""
+    lower = [(line, s) for line, s in rows if s.extra.get("direction", "higher").lower() not in ("", "higher")]
+    if not lower:
+        return []
+    line, first = lower[0]
+    where = f" of '{first.extra['database']}'" if first.extra.get("database") else ""
+    mixed = f" here and 'higher' in {len(rows) - len(lower)} other rows" if len(lower) < len(rows) else ""
+    text = f"'{first.extra['direction']}'{mixed}, expected 'higher' throughout: turn the targets{where} round"
+    return [Problem(line, "direction", f"{text}, or make the manifest with rankqa data prepare, which does it")]
 
 
 def _two_values(

@@ -9,10 +9,13 @@ from rankqa_datasets.stimulus import PARTS, Stimulus
 
 
 class ManifestRow:
-    """The cells of one line on their way to a Stimulus; faults gather in `problems`."""
+    """The cells of one line on their way to a Stimulus; faults gather in `problems`.
 
-    def __init__(self, line: int, cells: dict[str, str], root: Path) -> None:
-        self.line, self.cells, self.root = line, cells, root
+    Without `files` the root is the table itself, and a stimulus lies in it as a file lies in a folder.
+    """
+
+    def __init__(self, line: int, cells: dict[str, str], root: Path, *, files: bool = True) -> None:
+        self.line, self.cells, self.root, self.files = line, cells, root, files
         self.problems: list[Problem] = []
 
     def stimulus(self) -> Stimulus | None:
@@ -74,14 +77,14 @@ class ManifestRow:
             # Without following links first: `a/../b` means b, whatever a links to.
             path = Path(os.path.normpath(self.root / name))
             inside = path.is_relative_to(self.root) and path.resolve().is_relative_to(self.root)
-            is_file = path.is_file()
+            is_there = path.is_file() if self.files else path != self.root
         except (OSError, RuntimeError):  # a name too long, or links in a circle
-            inside, is_file, path = True, False, self.root / name
+            inside, is_there, path = True, False, self.root / name
         if not inside:
             self._fault(column, f"'{name}' leads out of {self.root}; set the root to a folder above both")
-        elif not is_file:
+        elif not is_there:
             self._fault(column, f"no such file: '{name}' in {self.root}")
-        return path if inside and is_file else None
+        return path if inside and is_there else None
 
 
 def _normal(name: str) -> str:

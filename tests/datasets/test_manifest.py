@@ -222,3 +222,39 @@ def test_real_manifests(shared_dir, name, rows):
     path = shared_dir / "data" / name
     assert len(read_manifest(path).stimuli) == rows
     assert check_manifest(path, low=0, high=5) == []
+
+
+def test_files_may_be_absent_where_only_the_table_counts(folder):
+    path = write(folder, "path,target,reference\nno/a.ply,1,no/ref.ply\nno/b.ply,2,\n")
+    with pytest.raises(InputError, match=r"no such file: 'no/a\.ply'"):
+        read_manifest(path)
+    stimuli = read_manifest(path, files=False).stimuli
+    assert [s.id for s in stimuli] == ["no/a.ply", "no/b.ply"]
+    # They lie in the table as a file lies in a folder.
+    assert stimuli[0].path == path / "no/a.ply"
+    assert stimuli[0].reference == path / "no/ref.ply"
+    assert check_manifest(path, files=False) == []
+    # All other faults are still found.
+    write(folder, "path,target\nno/a.ply,1\nno/a.ply,2\n../c.ply,x\n")
+    assert [problem.row for problem in check_manifest(path, files=False)] == [3, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("images/a.png,1,csiq,lower\nimages/b.png,2,csiq,lower\n", "row 2, column direction: 'lower', expected 'high"),
+        (
+            "images/a.png,1,tid,higher\nimages/b.png,2,csiq,Lower\n",
+            "row 3, column direction: 'Lower' here and 'higher' in 1 other rows, expected 'higher' throughout: "
+            "turn the targets of 'csiq' round, or make the manifest with rankqa data prepare, which does it",
+        ),
+    ],
+)
+def test_databases_of_opposite_direction(folder, rows, fault):
+    path = write(folder, "path,target,database,direction\n" + rows)
+    with pytest.raises(InputError) as caught:
+        read_manifest(path)
+    assert fault in str(caught.value)
+    assert "\n" not in str(caught.value)
+    write(folder, "path,target,database,direction\nimages/a.png,1,tid,higher\nimages/b.png,2,csiq,\n")
+    assert len(read_manifest(path).stimuli) == 2
