@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from imgqa.models.timm_backbone import vector_backbone
 from rankqa_datasets.errors import InputError
+from shared_engine.timm_backbone import vector_backbone
 from shared_engine.timm_import import import_timm
 
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from imgqa.models.channel_norm import ChannelNorm
 from imgqa.models.crop_scores import mean_over_crops
 from imgqa.models.local_mean import local_mean
+from shared_engine.channel_norm import ChannelNorm
 
 
 class CompactCNN(nn.Module):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
 from imgqa.models.crop_scores import mean_over_crops
-from imgqa.models.timm_backbone import check_crop_size, map_backbone, own_normalisation
+from shared_engine.timm_backbone import check_crop_size, map_backbone, own_normalisation
 
 # Of S-CNN: input channels, then the channels after each convolution, and the strides.
 WIDTHS = (3, 48, 48, 64, 64, 64, 64, 128, 128, 128)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
 
 from imgqa.models.crop_scores import mean_over_crops
-from imgqa.models.timm_backbone import check_crop_size, own_normalisation, token_backbone
 from imgqa.models.token_attention import TokenAttention
+from shared_engine.timm_backbone import check_crop_size, own_normalisation, token_backbone
 from shared_engine.timm_import import import_timm
 
 # The grid of tokens for which the head is made: 224 pixels in patches of 8.

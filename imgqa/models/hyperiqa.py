@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from imgqa.models.crop_scores import mean_over_crops
-from imgqa.models.timm_backbone import check_crop_size, map_backbone, own_normalisation
+from shared_engine.timm_backbone import check_crop_size, map_backbone, own_normalisation
 
 # Widths of the scoring network, from its input on; the last layer, to the score, comes on top.
 TARGET = (224, 112, 56, 28, 14)

@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from imgqa.models.timm_backbone import check_crop_size, map_backbone, own_normalisation
 from rankqa_datasets.errors import InputError
+from shared_engine.timm_backbone import check_crop_size, map_backbone, own_normalisation
 
 
 class LinearityIQA(nn.Module):

@@ -9,8 +9,8 @@ from torch.optim.swa_utils import AveragedModel
 from imgqa.models.class_attention import class_token_backbone, features_and_attention
 from imgqa.models.crop_saliency import CROP_SALIENCY, part_by_saliency, saliency_map
 from imgqa.models.crop_scores import mean_over_crops
-from imgqa.models.timm_backbone import check_crop_size, own_normalisation
 from rankqa_datasets.errors import InputError
+from shared_engine.timm_backbone import check_crop_size, own_normalisation
 
 
 class LMLIQA(nn.Module):

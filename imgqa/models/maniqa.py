@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from imgqa.models.crop_scores import mean_over_crops
-from imgqa.models.timm_backbone import check_crop_size, own_normalisation, token_backbone
 from imgqa.models.token_attention import TokenAttention
+from shared_engine.timm_backbone import check_crop_size, own_normalisation, token_backbone
 from shared_engine.timm_import import import_timm
 
 WINDOW = 4

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from imgqa.models.crop_scores import mean_over_crops
 from imgqa.models.reference_pairs import reference_pairs
-from imgqa.models.timm_backbone import check_crop_size, own_normalisation, vector_backbone
+from shared_engine.timm_backbone import check_crop_size, own_normalisation, vector_backbone
 
 
 class SiameseResNet(nn.Module):

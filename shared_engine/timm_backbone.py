@@ -1,4 +1,4 @@
-"""Backbones of timm for the models here, with errors that say what to type."""
+"""Backbones of timm for models of images and of views, with errors that say what to type."""
 
 import difflib
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from imgqa.models.channel_norm import ChannelNorm
 from rankqa_datasets.errors import InputError
+from shared_engine.channel_norm import ChannelNorm
 from shared_engine.timm_import import import_timm
 
 
@@ -73,8 +73,8 @@ def own_normalisation(backbone: nn.Module) -> ChannelNorm:
     return ChannelNorm(mean=data["mean"], std=data["std"])
 
 
-def check_crop_size(backbone: nn.Module, images: Tensor) -> None:
-    """Refuse crops (B, K, 3, H, W) of a size that the backbone does not take.
+def check_crop_size(backbone: nn.Module, images: Tensor, *, option: str = "input.crop") -> None:
+    """Refuse crops (B, K, 3, H, W) of a size that the backbone does not take; the message names the `option` to set.
 
     Raises:
         InputError: the backbone takes crops of another size only.
@@ -85,7 +85,7 @@ def check_crop_size(backbone: nn.Module, images: Tensor) -> None:
     if images.shape[-2:] != (height, width):
         raise InputError(
             f"this backbone takes crops of {height} x {width} pixels only, got "
-            f"{images.shape[-2]} x {images.shape[-1]}: set input.crop = {height}"
+            f"{images.shape[-2]} x {images.shape[-1]}: set {option} = {height}"
         )
 
 
