@@ -50,15 +50,14 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
 
 
 def _metrics() -> tuple[list[str], list[list[str]]]:
-    from imgqa.metrics.table import METRICS
+    from imgqa.metrics.table import METRICS as IMAGE_METRICS
+    from pcqa.metrics.table import METRICS as CLOUD_METRICS
 
     rows = []
-    for name, metric in METRICS.items():
-        sign = " (a distance: printed with a minus sign)" if metric.is_distance else ""
-        rows.append([name, "image", _summary(metric.function) + sign])
-    for modality in MODALITIES:
-        baselines = get_modality(modality).baselines
-        rows += [[name, modality, _summary(value)] for name, value in baselines.items() if name not in METRICS]
+    for modality, metrics in (("image", IMAGE_METRICS), ("cloud", CLOUD_METRICS)):
+        for name, metric in metrics.items():
+            sign = " (a distance: printed with a minus sign)" if metric.is_distance else ""
+            rows.append([name, modality, _summary(metric.function) + sign])
     return ["metric", "modality", ""], rows
 
 

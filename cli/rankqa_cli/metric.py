@@ -5,24 +5,36 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
+from rankqa_cli.metric_pairs import Pair, find_pairs
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem, closest
 
+if TYPE_CHECKING:
+    from pcqa.metrics import Score
 
-@dataclass(frozen=True)
-class Pair:
-    """A distorted file and its reference; None where there is none."""
+FOLDER_OR_FILE = click.Path(path_type=Path)
+PAIR_OPTIONS = (
+    click.argument("reference", required=False, type=FOLDER_OR_FILE, metavar="REF"),
+    click.argument("distorted", required=False, type=FOLDER_OR_FILE, metavar="DIST"),
+    click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), help="A manifest with references."),
+    click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that its paths start from."),
+    click.option("--jobs", type=click.IntRange(min=1), help="Pairs at the same time.  [default: the number of cores]"),
+)
 
-    name: str
-    path: Path
-    reference: Path | None
+
+def _pair_options(command):
+    for option in reversed(PAIR_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -31,20 +43,16 @@ def metric() -> None:
 
 
 @metric.command()
-@click.argument("reference", required=False, type=click.Path(path_type=Path), metavar="REF")
-@click.argument("distorted", required=False, type=click.Path(path_type=Path), metavar="DIST")
-@click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), help="A manifest with references.")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that its paths start from.")
+@_pair_options
 @click.option("--metrics", "names", default="psnr,ssim", show_default=True, help="Names with commas, or 'all'.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Pairs at the same time.  [default: the number of cores]")
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of CSV.")
 def image(
     reference: Path | None,
     distorted: Path | None,
     manifest: Path | None,
     root: Path | None,
-    names: str,
     jobs: int | None,
+    names: str,
     as_json: bool,
 ) -> None:
     """Compare the image DIST with its reference REF, or all images of the folder DIST with those of REF.
@@ -56,100 +64,170 @@ def image(
     printed with a minus sign. PSNR of equal images is inf, in JSON null. A pair that cannot be compared is named on
     standard error, the others are compared all the same, and the exit code is then 1.
     """
-    metrics = _metric_names(names)
-    pairs = _pairs(reference, distorted, manifest, root)
-    results, failures = _score_all(pairs, metrics, jobs or os.cpu_count() or 1)
-    if as_json:
-        rows = [{"path": name} | {k: v if math.isfinite(v) else None for k, v in s.items()} for name, s in results]
-        click.echo(json.dumps(rows, indent=2, allow_nan=False))
-    else:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["path", *metrics])
-        writer.writerows([name, *map(repr, scores.values())] for name, scores in results)
-    if failures:
-        raise click.ClickException(f"{failures} of {len(pairs)} pairs could not be compared")
-
-
-def _metric_names(text: str) -> list[str]:
     from imgqa.metrics.table import METRICS
+    from imgqa.modality import IMAGE
 
-    names = list(METRICS) if text == "all" else [name.strip() for name in text.split(",")]
+    metrics = _metric_names(names, METRICS)
+    pairs = find_pairs(reference, distorted, manifest, root, modality="image", suffixes=IMAGE.suffixes)
+    results, failures = _collect(pairs, _image_scores(pairs, metrics, jobs or os.cpu_count() or 1))
+    if as_json:
+        _echo_json([{"path": name} | scores for name, scores in results])
+    else:
+        _echo_csv(metrics, results)
+    _report_failures(failures, pairs)
+
+
+@metric.command()
+@_pair_options
+@click.option("--metrics", "names", help="Names with commas, or 'all'.  [default: d1,d2,yuv,pcqm, as far as they fit]")
+@click.option("--set", "settings", multiple=True, metavar="METRIC.OPTION=VALUE", help="In TOML syntax. Repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="JSON with every value of each metric, in place of CSV.")
+def cloud(
+    reference: Path | None,
+    distorted: Path | None,
+    manifest: Path | None,
+    root: Path | None,
+    jobs: int | None,
+    names: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    r"""Compare the point cloud DIST with its reference REF, or all clouds of the folder DIST with those of REF.
+
+    \b
+      rankqa metric cloud ref.ply dist.ply
+      rankqa metric cloud ref.ply dist.ply --metrics d1,d2 --set d1.peak=1023 --set d2.peak=1023 --json
+      rankqa metric cloud --manifest manifest.csv --metrics pcqm,pointssim
+
+    In folders, the reference of `a/b.ply` is `a/b.ply` or, if there is none, the only file `a/b.*`. With --manifest the
+    pairs are those of its rows. Names of metrics: rankqa list metrics; their options: docs/metrics.md.
+
+    Prints `path` and one column a metric on standard output. Higher is better: distances are printed with a minus sign.
+    Without --metrics, a metric that needs colours or normals that a pair lacks leaves its cell empty. PSNR of equal
+    clouds is inf, in JSON null. A pair that cannot be compared is named on standard error, the others are compared all
+    the same, and the exit code is then 1.
+    """
+    from pcqa.metrics.table import DEFAULT, METRICS
+    from pcqa.modality import CLOUD
+
+    metrics = None if names is None else _metric_names(names, METRICS)
+    options = _metric_options(settings, METRICS)
+    pairs = find_pairs(reference, distorted, manifest, root, modality="cloud", suffixes=CLOUD.suffixes)
+    outcomes = _cloud_scores(pairs, partial(_score_clouds, metrics=metrics, options=options), jobs)
+    results, failures = _collect(pairs, outcomes)
+    if as_json:
+        _echo_json(
+            [
+                {"path": name} | {key: {"score": one.score, "values": one.values} for key, one in scores.items()}
+                for name, scores in results
+            ]
+        )
+    else:
+        rows = [(name, {key: one.score for key, one in scores.items()}) for name, scores in results]
+        _echo_csv(metrics or list(DEFAULT), rows)
+    _report_failures(failures, pairs)
+
+
+def _metric_names(text: str, known: Mapping[str, object]) -> list[str]:
+    names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in METRICS:
-            raise UsageProblem(f"unknown metric {name!r}: {closest(name, METRICS)}")
+        _require_metric(name, known)
     return list(dict.fromkeys(names))
 
 
-def _pairs(reference: Path | None, distorted: Path | None, manifest: Path | None, root: Path | None) -> list[Pair]:
-    if manifest is not None:
-        from rankqa_datasets.manifest import read_manifest
+def _metric_options(settings: Sequence[str], known: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    from shared_engine.config_files import parse_setting
 
-        if reference is not None:
-            raise UsageProblem("expected REF DIST or --manifest, got both")
-        return [Pair(s.id, s.path, s.reference) for s in read_manifest(manifest, root=root).stimuli]
-    if root is not None:
-        raise UsageProblem("--root goes with --manifest")
-    if reference is None or distorted is None:
-        raise UsageProblem("expected two files or two folders: rankqa metric image REF DIST, or --manifest CSV")
-    for path in (reference, distorted):
-        if not path.exists():
-            raise InputError(f"no such file or folder: {path}")
-    if reference.is_dir() != distorted.is_dir():
-        kinds = ["a folder" if path.is_dir() else "a file" for path in (reference, distorted)]
-        raise UsageProblem(f"expected two files or two folders, got {kinds[0]} {reference} and {kinds[1]} {distorted}")
-    if not reference.is_dir():
-        return [Pair(str(distorted), distorted, reference)]
-    return _pairs_of_folders(reference, distorted)
+    options: dict[str, dict[str, Any]] = {}
+    for text in settings:
+        for name, table in parse_setting(text).items():
+            _require_metric(name, known)
+            if not isinstance(table, dict):
+                raise UsageProblem(f"--set {text}: expected METRIC.OPTION=VALUE, for example d1.peak=1023")
+            options.setdefault(name, {}).update(table)
+    return options
 
 
-def _pairs_of_folders(reference: Path, distorted: Path) -> list[Pair]:
-    references, by_stem = set(_image_files(reference)), {}
-    for file in references:
-        by_stem.setdefault(file.with_suffix(""), []).append(file)
-    pairs = []
-    for file in _image_files(distorted):
-        same_stem = by_stem.get(file.with_suffix(""), [])
-        found = file if file in references else same_stem[0] if len(same_stem) == 1 else None
-        pairs.append(Pair(str(distorted / file), distorted / file, None if found is None else reference / found))
-    return pairs
+def _require_metric(name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        raise UsageProblem(f"unknown metric {name!r}: {closest(name, known)}")
 
 
-def _image_files(folder: Path) -> list[Path]:
-    """Sorted, relative to the folder."""
-    from imgqa.modality import IMAGE
-
-    found = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix.lower() in IMAGE.suffixes)
-    if not found:
-        raise InputError(f"no file with ending {', '.join(IMAGE.suffixes)} below {folder}")
-    return [file.relative_to(folder) for file in found]
-
-
-def _score_all(pairs: list[Pair], metrics: list[str], jobs: int) -> tuple[list[tuple[str, dict[str, float]]], int]:
-    """Names and scores in the order of the pairs, and how many pairs failed."""
+def _image_scores(pairs: Sequence[Pair], metrics: Sequence[str], jobs: int) -> Iterable[dict[str, float] | InputError]:
     import torch
 
     from imgqa.metrics.file_pair import score_files
 
     def score(pair: Pair) -> dict[str, float] | InputError:
         try:
-            if pair.reference is None:
-                raise InputError(f"{pair.name} has no reference, or not one only, which full-reference metrics need")
-            return score_files(pair.path, pair.reference, metrics)
+            return score_files(pair.path, pair.require_reference(), list(metrics))
         except InputError as error:
             return error
 
-    results, failures = [], 0
     # The pairs are the parallel work. Decoding and torch leave the interpreter's lock, so threads are enough.
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // min(jobs, len(pairs))))
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            for pair, outcome in zip(pairs, tqdm(pool.map(score, pairs), total=len(pairs), disable=None), strict=True):
-                if isinstance(outcome, InputError):
-                    failures += 1
-                    tqdm.write(f"Error: {outcome}", file=sys.stderr)
-                else:
-                    results.append((pair.name, outcome))
+            yield from tqdm(pool.map(score, pairs), total=len(pairs), disable=None)
     finally:
         torch.set_num_threads(threads)
+
+
+def _cloud_scores(pairs: Sequence[Pair], score: Any, jobs: int | None) -> Iterable[dict[str, "Score"] | InputError]:
+    from shared_engine.worker_processes import processors, worker_processes
+
+    with worker_processes(min(jobs or processors(), len(pairs))) as each:
+        yield from each(score, pairs, "comparing")
+
+
+def _score_clouds(
+    pair: Pair, *, metrics: list[str] | None, options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, "Score"] | InputError:
+    from pcqa.io import read_cloud
+    from pcqa.metrics import score
+
+    try:
+        reference = read_cloud(pair.require_reference())
+        return score(reference, read_cloud(pair.path), metrics=metrics, options=options)
+    except InputError as error:
+        # Its text alone: what caused it need not survive the way between processes.
+        return InputError(str(error))
+
+
+def _collect(
+    pairs: Sequence[Pair], outcomes: Iterable[dict[str, Any] | InputError]
+) -> tuple[list[tuple[str, dict[str, Any]]], int]:
+    """Names and scores in the order of the pairs, and how many pairs failed."""
+    results, failures = [], 0
+    for pair, outcome in zip(pairs, outcomes, strict=True):
+        if isinstance(outcome, InputError):
+            failures += 1
+            tqdm.write(f"Error: {outcome}", file=sys.stderr)
+        else:
+            results.append((pair.name, outcome))
     return results, failures
+
+
+def _echo_csv(metrics: Sequence[str], results: Sequence[tuple[str, Mapping[str, float]]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["path", *metrics])
+    writer.writerows([name, *(repr(scores[m]) if m in scores else "" for m in metrics)] for name, scores in results)
+
+
+def _echo_json(rows: Any) -> None:
+    click.echo(json.dumps(_without_infinities(rows), indent=2, allow_nan=False))
+
+
+def _without_infinities(tree: Any) -> Any:
+    """JSON has no infinity: null."""
+    if isinstance(tree, dict):
+        return {key: _without_infinities(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_without_infinities(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
+def _report_failures(failures: int, pairs: Sequence[Pair]) -> None:
+    if failures:
+        raise click.ClickException(f"{failures} of {len(pairs)} pairs could not be compared")

@@ -1,31 +1,49 @@
-"""LAB2000HL, the colour space in which PCQM compares colours."""
+"""LAB2000HL, the colour space in which PCQM compares colours.
+
+Lissner and Urban, "Toward a unified color space for perception-based image processing", IEEE TIP 2012: like CIELAB,
+with distances near those of CIEDE2000 and straight hues. Lightness has a formula. The plane of the two other axes came
+out of a numerical optimisation, is published as a table only, and is read from the user's copy.
+"""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from rankqa_datasets.errors import InputError
 
 # sRGB's linear light to XYZ for D65, and the white, with the digits of the program MEPP-team/PCQM.
 XYZ_OF_RGB = np.array([[0.412396, 0.357583, 0.180493], [0.212586, 0.71517, 0.0722005], [0.0192972, 0.119184, 0.950497]])
 WHITE = np.array([0.950456, 1.0, 1.088754])
 
+# Grid of a* (rows) and b* (columns), -128 to 128 in steps of 1; one file for each axis of the plane.
+GRID = 257
+TABLES = ("RegularGrid_0_0_1.txt", "RegularGrid_0_0_2.txt")
 
-def lab2000hl(colors: UInt8[np.ndarray, "p 3"]) -> Float[np.ndarray, "p 3"]:
-    """L, a and b of sRGB colours in LAB2000HL: like CIELAB, with distances near those of CIEDE2000 and straight hues.
 
-    Lissner and Urban, "Toward a unified color space for perception-based image processing", IEEE TIP 2012, as
-    the program MEPP-team/PCQM reads its tables.
+def lightness_2000hl(colors: UInt8[np.ndarray, "p 3"]) -> Float[np.ndarray, " p"]:
+    """L of 8-bit sRGB colours in LAB2000HL, 0 to 75.153."""
+    return np.interp(_cielab(colors)[:, 0], np.arange(100_001) * 0.001, _lightness_table())
+
+
+def chroma_2000hl(colors: UInt8[np.ndarray, "p 3"], tables: Path) -> Float[np.ndarray, "p 2"]:
+    """A and b of 8-bit sRGB colours in LAB2000HL, about -48 to 48.
 
     Args:
-        colors: 8-bit red, green, blue.
+        colors: red, green, blue.
+        tables: folder with the files `TABLES`, as in `resources` of the program MEPP-team/PCQM.
 
-    Returns:
-        (P, 3) float64: L from 0 to 75.153, a and b about -48 to 48.
+    Raises:
+        InputError: a file that is not there, or is not such a table.
     """
-    cielab = _cielab(colors)
-    lightness = np.interp(cielab[:, 0], np.arange(100_001) * 0.001, _lightness_table())
-    return np.column_stack([lightness, _interpolate(_chroma_plane(), cielab[:, 1:])])
+    plane = np.stack([_read_table(tables / name) for name in TABLES])
+    chroma = _cielab(colors)[:, 1:]
+    corners = np.floor(chroma)
+    u, v = (chroma - corners).T
+    i, j = corners.T.astype(np.intp) + GRID // 2
+    below, above = (plane[:, row, j] * (1 - v) + plane[:, row, j + 1] * v for row in (i, i + 1))
+    return (below * (1 - u) + above * u).T
 
 
 def _cielab(colors: UInt8[np.ndarray, "p 3"]) -> Float[np.ndarray, "p 3"]:
@@ -50,15 +68,15 @@ def _lightness_table() -> Float[np.ndarray, "levels"]:
 
 
 @cache
-def _chroma_plane() -> Float[np.ndarray, "2 257 257"]:
-    """The axes a and b for a* (rows) and b* (columns) of -128 to 128; source and licence: data/README.md."""
-    with (files("pcqa.metrics") / "data" / "lab2000hl.npz").open("rb") as file, np.load(file) as stored:
-        return stored["steps"].cumsum(axis=1).cumsum(axis=2) / 10_000
-
-
-def _interpolate(plane: Float[np.ndarray, "2 257 257"], chroma: Float[np.ndarray, "p 2"]) -> Float[np.ndarray, "p 2"]:
-    corners = np.floor(chroma)
-    u, v = (chroma - corners).T
-    i, j = corners.T.astype(np.intp) + 128
-    below, above = (plane[:, row, j] * (1 - v) + plane[:, row, j + 1] * v for row in (i, i + 1))
-    return (below * (1 - u) + above * u).T
+def _read_table(path: Path) -> Float[np.ndarray, "257 257"]:
+    advice = f"give the folder `resources` of github.com/MEPP-team/PCQM, which has {' and '.join(TABLES)}"
+    try:
+        words = path.read_text(encoding="ascii", errors="replace").split()
+        numbers = np.array(words, np.float64)
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}): {advice}") from None
+    except ValueError:
+        raise InputError(f"{path} is not a table of numbers: {advice}") from None
+    if len(numbers) != GRID**2 or not np.isfinite(numbers).all():
+        raise InputError(f"{path}: expected {GRID} x {GRID} numbers, got {len(numbers)}: {advice}")
+    return numbers.reshape(GRID, GRID).T  # b* runs slowest in the file

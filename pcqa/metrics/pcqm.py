@@ -1,13 +1,14 @@
 """PCQM: the quality metric for coloured point clouds of Meynet, Nehmé, Digne and Lavoué (QoMEX 2020)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from pcqa.cloud import Cloud
 from pcqa.metrics.cloud_pair import CloudPair
-from pcqa.metrics.lab2000hl import lab2000hl
+from pcqa.metrics.lab2000hl import chroma_2000hl, lightness_2000hl
 from pcqa.metrics.pcqm_statistics import local_features
 from pcqa.metrics.pcqm_surface import local_curvatures, projections
 from pcqa.ops.grid_neighbors import grid_neighbors
@@ -28,8 +29,7 @@ class Pcqm:
         pcqm: 0.0057 f3 + 0.9771 f4 + 0.0172 f6.
         f1, f2, f3: difference of the mean, of the spread and of the pattern of curvature, each 0 to 1.
         f4, f5, f6: the same of lightness; f6 can exceed 1, where patterns are opposite.
-        f7: difference of mean chroma, 0 to 1.
-        f8: mean difference of hue, 0 to 1.
+        f7, f8: difference of mean chroma and mean difference of hue, 0 to 1; None without `chroma_tables`.
     """
 
     pcqm: float
@@ -39,11 +39,18 @@ class Pcqm:
     f4: float
     f5: float
     f6: float
-    f7: float
-    f8: float
+    f7: float | None
+    f8: float | None
 
 
-def pcqm(pair: CloudPair, *, radius: float = 0.004, neighbors: int = 20, radius_factor: float = 2.0) -> Pcqm:
+def pcqm(
+    pair: CloudPair,
+    *,
+    radius: float = 0.004,
+    neighbors: int = 20,
+    radius_factor: float = 2.0,
+    chroma_tables: Path | None = None,
+) -> Pcqm:
     """Compares curvature and colour around each reference point with those around its projection on the distorted one.
 
     The numbers are those of the program MEPP-team/PCQM, whose lengths are fractions of the reference's size M: the
@@ -66,10 +73,11 @@ def pcqm(pair: CloudPair, *, radius: float = 0.004, neighbors: int = 20, radius_
         radius: of the neighbourhoods for curvature, as a fraction of M; the program's `-r`.
         neighbors: points of the distorted cloud that a projection is fitted to; `-knn`.
         radius_factor: the radius of the statistics in units of `radius`; `-rx`.
+        chroma_tables: folder `resources` of the program, for f7 and f8, which are no part of PCQM; see `lab2000hl`.
 
     Raises:
-        InputError: no colours; an option out of range; all reference points at the origin (M = 0); or coordinates too
-            large or too small for float64 to hold their fourth powers.
+        InputError: no colours; tables that cannot be read; an option out of range; all reference points at the origin
+            (M = 0); or coordinates too large or too small for float64 to hold their fourth powers.
     """
     if not 1e-6 <= radius < np.inf:
         raise InputError(f"PCQM expected a radius of 1e-6 or more, a fraction of the cloud's size, got {radius:g}")
@@ -89,23 +97,32 @@ def pcqm(pair: CloudPair, *, radius: float = 0.004, neighbors: int = 20, radius_
     queries = points_a[grid_a.order]
     rows = grid_neighbors(queries, points_b, min(neighbors, len(points_b)))
     nearest = rows[:, 0]
-    lab_a, lab_b = lab2000hl(rgb_a)[grid_a.order], lab2000hl(rgb_b)[nearest]
-    chroma_a, chroma_b = (np.hypot(lab[:, 1], lab[:, 2]) for lab in (lab_a, lab_b))
-    hue_squares = np.square(lab_a[:, 1:] - lab_b[:, 1:]).sum(axis=1) - (chroma_a - chroma_b) ** 2
+    colors = rgb_a[grid_a.order], rgb_b[nearest]
     fields = np.vstack(
         [
             projections(queries, points_b, rows).T,
             local_curvatures(grid_a, grid_a, frame, length) * size,
             local_curvatures(grid_a, grid_b, frame, length) * size,
-            lab_a[:, 0],
-            lab_b[:, 0],
-            chroma_a,
-            chroma_b,
-            np.sqrt(np.maximum(hue_squares, 0.0)),
+            *map(lightness_2000hl, colors),
+            *_chroma_fields(*colors, chroma_tables),
         ]
     )
-    features = [float(mean) for mean in local_features(grid_a, fields, frame, length * radius_factor).mean(axis=0)]
-    return Pcqm(0.0057 * features[2] + 0.9771 * features[3] + 0.0172 * features[5], *features)
+    means = local_features(grid_a, fields, frame, length * radius_factor).mean(axis=0)
+    f1, f2, f3, f4, f5, f6, f7, f8 = (float(mean) for mean in means)
+    score = 0.0057 * f3 + 0.9771 * f4 + 0.0172 * f6
+    return Pcqm(score, f1, f2, f3, f4, f5, f6, *((f7, f8) if chroma_tables is not None else (None, None)))
+
+
+def _chroma_fields(
+    rgb_a: UInt8[np.ndarray, "p 3"], rgb_b: UInt8[np.ndarray, "p 3"], tables: Path | None
+) -> Float[np.ndarray, "3 p"]:
+    """Chroma of both, and the part of their distance that is hue."""
+    if tables is None:
+        return np.zeros((3, len(rgb_a)))
+    a, b = chroma_2000hl(rgb_a, tables), chroma_2000hl(rgb_b, tables)
+    chroma_a, chroma_b = np.hypot(*a.T), np.hypot(*b.T)
+    hue_squares = np.square(a - b).sum(axis=1) - (chroma_a - chroma_b) ** 2
+    return np.stack([chroma_a, chroma_b, np.sqrt(np.maximum(hue_squares, 0.0))])
 
 
 def _size(cloud: Cloud) -> float:

@@ -1,6 +1,8 @@
 import json
 import math
+import os
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,15 +10,47 @@ import pytest
 from pcqa.cloud import Cloud
 from pcqa.io import read_cloud
 from pcqa.metrics.cloud_pair import CloudPair
-from pcqa.metrics.lab2000hl import lab2000hl
+from pcqa.metrics.lab2000hl import TABLES, chroma_2000hl, lightness_2000hl
 from pcqa.metrics.pcqm import Pcqm, pcqm
 from rankqa_datasets.errors import InputError
 
 PAIRS = ["torus_noise", "torus_down", "torus_colour", "octree", "float", "duplicates", "ties", "identical"]
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Path:
+    """A folder as the program's, of a plane that is none of anybody's: CIELAB's, turned, shrunk and bent."""
+    folder = tmp_path_factory.mktemp("tables")
+    a, b = np.mgrid[-128:129, -128:129] / 128
+    planes = (40 * a + 5 * b - 4 * a * b, 38 * b - 6 * a**2 + 3 * a)
+    for name, plane in zip(TABLES, planes, strict=True):
+        np.savetxt(folder / name, plane.reshape(-1, 1), fmt="%.4f")
+    return folder
+
+
+@pytest.fixture
+def program_tables() -> Path:
+    """The program's own."""
+    if "PCQM_RESOURCES" not in os.environ:
+        pytest.skip("PCQM_RESOURCES does not name the folder resources of MEPP-team/PCQM")
+    return Path(os.environ["PCQM_RESOURCES"])
+
+
+def known(result: Pcqm) -> dict[str, float]:
+    return {name: value for name, value in asdict(result).items() if value is not None}
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_equals_the_program(shared_dir, name):
+    check_against_the_program(shared_dir, name, None)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_chroma_and_hue_equal_the_programs(shared_dir, name, program_tables):
+    check_against_the_program(shared_dir, name, program_tables)
+
+
+def check_against_the_program(shared_dir: Path, name: str, chroma_tables: Path | None) -> None:
     """To one unit of the 6th digit, also below six neighbours; within the program's own spread where it has one."""
     folder = shared_dir / "golden/pointcloud"
     described = json.loads((folder / "golden.json").read_text())["pairs"][name]
@@ -25,9 +59,13 @@ def test_equals_the_program(shared_dir, name):
     assert len(runs) == 2
     for run in runs:
         _, _, _, _, radius, _, neighbors, _, factor = run["command"]
-        result = asdict(pcqm(pair, radius=float(radius), neighbors=int(neighbors), radius_factor=float(factor)))
+        options = {"radius": float(radius), "neighbors": int(neighbors), "radius_factor": float(factor)}
+        result = known(pcqm(pair, **options, chroma_tables=chroma_tables))
         assert len(run["values"]) == 9
+        assert len(result) == (7 if chroma_tables is None else 9)
         for key, printed in run["values"].items():
+            if key.lower() not in result:
+                continue
             low, high = run["spread"].get(key, (printed, printed))
             unit = 10 ** (math.floor(math.log10(printed)) - 5) if printed > 1e-12 else 1e-12
             margin = max(high - low, unit)
@@ -85,18 +123,21 @@ def test_equals_the_program_on_a_sheet(sheets, options):
     radius, neighbors, factor = options
     result = asdict(pcqm(sheets, radius=radius, neighbors=neighbors, radius_factor=factor))
     for value, printed in zip((*list(result.values())[1:], result["pcqm"]), PROGRAM[options], strict=True):
+        if value is None:
+            continue
         unit = 10 ** (math.floor(math.log10(printed)) - 5) if printed else 1e-12
         assert value == pytest.approx(printed, abs=unit)
 
 
-def naive(pair: CloudPair, radius: float, neighbors: int, factor: float) -> list[float]:
+def naive(pair: CloudPair, radius: float, neighbors: int, factor: float, tables: Path) -> list[float]:
     """F1 to F8 and PCQM as the paper and the program define them, point by point."""
     a, b = (cloud.points.astype(float) for cloud in (pair.reference, pair.distorted))
     size = max(abs(a.min(axis=0)) + abs(a.max(axis=0)))
     lab = []
     for cloud in (pair.reference, pair.distorted):
         assert cloud.colors is not None
-        lab.append(lab2000hl(np.rint(cloud.colors * 255).astype(np.uint8)))
+        rgb = np.rint(cloud.colors * 255).astype(np.uint8)
+        lab.append(np.column_stack([lightness_2000hl(rgb), chroma_2000hl(rgb, tables)]))
 
     def fit(origin, neighbours):
         _, axes = np.linalg.eigh(np.cov(neighbours.T, bias=True))
@@ -154,9 +195,10 @@ def naive(pair: CloudPair, radius: float, neighbors: int, factor: float) -> list
 
 
 @pytest.mark.parametrize(("neighbors", "factor"), [(20, 2.0), (12, 0.7), (9, 3.5)])
-def test_equals_the_formulas_in_a_loop(sheets, neighbors, factor):
-    result = pcqm(sheets, radius=0.1, neighbors=neighbors, radius_factor=factor)
-    np.testing.assert_allclose(list(asdict(result).values()), naive(sheets, 0.1, neighbors, factor), rtol=1e-9)
+def test_equals_the_formulas_in_a_loop(sheets, tables, neighbors, factor):
+    result = pcqm(sheets, radius=0.1, neighbors=neighbors, radius_factor=factor, chroma_tables=tables)
+    expected = naive(sheets, 0.1, neighbors, factor, tables)
+    np.testing.assert_allclose(list(asdict(result).values()), expected, rtol=1e-9)
 
 
 def voxels(seed: int) -> Cloud:
@@ -181,7 +223,7 @@ def test_a_cloud_with_itself_is_zero():
     for cloud in (voxels(0), bumpy(20, noise=0.1, seed=3)):
         result = pcqm(CloudPair(cloud, shuffled(cloud)), radius=0.1)
         moved = Cloud(cloud.points[::-1], cloud.colors)
-        values = asdict(result)
+        values = known(result)
         if len(np.unique(cloud.points, axis=0)) == cloud.num_points:
             np.testing.assert_allclose(list(values.values()), 0, atol=1e-12)
         else:  # a repeated point takes the colour of the first of its equals
@@ -203,19 +245,19 @@ def test_the_unit_does_not_matter_but_the_place_does(sheets):
 
     def values(scale: float, shift: float) -> list[float]:
         pair = CloudPair(moved(sheets.reference, scale, shift), moved(sheets.distorted, scale, shift))
-        return list(asdict(pcqm(pair, radius=0.1)).values())
+        return list(known(pcqm(pair, radius=0.1)).values())
 
     np.testing.assert_allclose(values(2.0**60, 0.0), values(1.0, 0.0), rtol=1e-9)
     np.testing.assert_allclose(values(2.0**-60, 0.0), values(1.0, 0.0), rtol=1e-9)
     assert abs(values(1.0, 64.0)[0] - values(1.0, 0.0)[0]) > 1e-4
 
 
-def test_an_axis_below_zero_counts_its_minimum_alone(sheets):
+def test_an_axis_below_zero_counts_its_minimum_alone(sheets, tables):
     """Features of colour depend on the length of the radius alone: that is 3 here, if M is what it should be."""
 
-    def colour(shift: float, size: float) -> list[float]:
+    def colour(shift: float, size: float) -> list[float | None]:
         moved = (Cloud(cloud.points.astype(np.float64) + shift, cloud.colors) for cloud in (reference, distorted))
-        result = pcqm(CloudPair(*moved), radius=3.0 / size)
+        result = pcqm(CloudPair(*moved), radius=3.0 / size, chroma_tables=tables)
         return [result.f4, result.f5, result.f6, result.f7, result.f8]
 
     reference, distorted = sheets.reference, sheets.distorted
@@ -233,7 +275,7 @@ def test_few_equal_and_huge_points_give_numbers(points):
     for pair in (CloudPair(few, many), CloudPair(many, few), CloudPair(few, few)):
         result = pcqm(pair)
         assert isinstance(result, Pcqm)
-        assert np.isfinite(list(asdict(result).values())).all()
+        assert np.isfinite(list(known(result).values())).all()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Any set of full-reference metrics of a pair of clouds, in one call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from inspect import signature
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pcqa.cloud import Cloud
+from pcqa.metrics.cloud_pair import CloudPair
+from pcqa.metrics.table import DEFAULT, METRICS
+from rankqa_datasets.errors import InputError
+
+# Key points and seeds are arrays, which pydantic checks by isinstance.
+ANY_TYPES = ConfigDict(arbitrary_types_allowed=True)
+
+
+class Score(NamedTuple):
+    """A metric's result: `score`, higher is better; `values`, all numbers in the metric's own direction and unit."""
+
+    score: float
+    values: dict[str, Any]
+
+
+def score(
+    reference: Cloud,
+    distorted: Cloud,
+    *,
+    metrics: Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Score]:
+    """Metrics of a distorted cloud; neighbours that several of them need are searched once.
+
+        scores = pcqa.metrics.score(read_cloud("ref.ply"), read_cloud("dist.ply"), metrics=["d1", "pcqm"])
+        scores["d1"].score, scores["d1"].values["mse_ab"]
+
+    Args:
+        reference: the pristine cloud.
+        distorted: the cloud to judge, in the same unit.
+        metrics: names of METRICS. Default: those of DEFAULT that need no colours or normals that the clouds lack.
+        options: name -> keyword options of its function, for example {"d1": {"peak": 1023.0}}.
+
+    Returns:
+        Name -> `Score`, in the order of the names.
+
+    Raises:
+        InputError: an unknown name or option, or a metric that cannot be computed of these clouds.
+    """
+    pair = CloudPair(reference, distorted)
+    names = [name for name in DEFAULT if METRICS[name].fits(pair)] if metrics is None else metrics
+    options = options or {}
+    for name in (*names, *options):
+        if name not in METRICS:
+            raise InputError(f"expected a cloud metric of {', '.join(METRICS)}, got {name!r}")
+    return {name: _score(name, pair, options.get(name, {})) for name in dict.fromkeys(names)}
+
+
+def _score(name: str, pair: CloudPair, options: Mapping[str, Any]) -> Score:
+    metric = METRICS[name]
+    result = metric.function(pair, **_checked(name, options))
+    values = {field.name: _plain(getattr(result, field.name)) for field in fields(result)}
+    headline = values[metric.field]
+    return Score(-headline if metric.is_distance else headline, values)
+
+
+def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the function's annotations have them: a whole number for a float becomes one."""
+    function = METRICS[name].function
+    known = [p.name for p in signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
+    types, checked = get_type_hints(function), {}
+    for key, value in options.items():
+        if key not in known:
+            raise InputError(f"{name} has no option {key!r}, expected one of: {', '.join(known)}")
+        try:
+            checked[key] = TypeAdapter(types[key], config=ANY_TYPES).validate_python(value)
+        except ValidationError as error:
+            raise InputError(f"{name}.{key}: {error.errors()[0]['msg']}, got {value!r}") from None
+    return checked
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
