@@ -4,15 +4,11 @@ The target of a stimulus is minus its level. That is a LABEL BY LEVEL, not an op
 one photograph and one type is worse, and nothing across types or photographs. For pretraining and for rank tests.
 """
 
-import csv
+import hashlib
 import io
-import json
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,14 +16,12 @@ from PIL import Image
 from imgqa.decode import decode_image
 from imgqa.distortions import DISTORTIONS, SMALLEST_SIDE, UNORDERED, distort
 from imgqa.photo_folder import find_photos
-from rankqa_datasets.atomic_file import write_bytes_atomically, write_text_atomically
+from rankqa_datasets.atomic_file import write_bytes_atomically
 from rankqa_datasets.errors import InputError
-from shared_engine.names import UsageProblem, closest
-from shared_engine.worker_processes import processors, worker_processes
+from shared_engine import ladders
+from shared_engine.ladders import PRISTINE, LadderKind, LadderSet, ladder_seed, make_folder, write_rungs
+from shared_engine.worker_processes import processors
 
-MARKER, MANIFEST, README, IMAGES = "ladders.json", "manifest.csv", "README.txt", "images"
-TITLE = "rankqa image ladders"
-PRISTINE = "pristine"
 LEVELS = (1, 2, 3, 4, 5)
 
 README_TEXT = """Image ladders, made by rankqa from a folder of photographs.
@@ -40,24 +34,16 @@ images/        PNG: CONTENT/pristine.png and CONTENT/TYPE_LEVEL.png. A level tha
 ladders.json   the options that the set was made with
 """
 
-
-@dataclass(frozen=True)
-class LadderSet:
-    """What was made.
-
-    Attributes:
-        manifest: its path.
-        photos: number of photographs in the set.
-        stimuli: number of rows, the photographs among them.
-        twins: images left out because they equal the photograph or a weaker level.
-        left_out: one line for each photograph that could not be used.
-    """
-
-    manifest: Path
-    photos: int
-    stimuli: int
-    twins: int
-    left_out: tuple[str, ...]
+KIND = LadderKind(
+    title="rankqa image ladders",
+    one="photograph",
+    many="photographs",
+    key="photos",
+    folder="images",
+    suffix=".png",
+    readme=README_TEXT,
+    level_column=False,
+)
 
 
 def parse_types(text: str) -> tuple[str, ...]:
@@ -66,15 +52,7 @@ def parse_types(text: str) -> tuple[str, ...]:
     Raises:
         UsageProblem: unknown type, or one whose level numbers are not in the order of strength.
     """
-    if text.strip() == "all":
-        return tuple(name for name in DISTORTIONS if name not in UNORDERED)
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in DISTORTIONS:
-            raise UsageProblem(f"unknown distortion type {name!r}: {closest(name, DISTORTIONS)}")
-        if name in UNORDERED:
-            raise UsageProblem(f"no ladder can be made of {name}: {UNORDERED[name]}")
-    return tuple(name for name in DISTORTIONS if name in names)
+    return ladders.parse_types(text, DISTORTIONS, UNORDERED)
 
 
 def build_ladder_set(
@@ -106,94 +84,27 @@ def build_ladder_set(
     """
     source, folder = Path(source), Path(folder)
     levels = sorted(set(levels))
-    _check_options(types, levels, limit, seed, crop)
-    types = parse_types(",".join(types))
-    if folder.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"expected an output folder outside of the photographs' {source}, got {folder}")
-    photos = find_photos(source, limit)
-    options = {
-        "seed": seed,
-        "crop": crop,
-        "levels": levels,
-        "types": {name: list(DISTORTIONS[name].amounts) for name in types},
-    }
-    _claim(folder, options, list(photos))
-
-    with worker_processes(workers or processors()) as each:
-        write = partial(_write_pristine, folder=folder, crop=crop)
-        faults = dict(zip(photos, each(write, list(photos.items()), "photographs"), strict=True))
-        contents = [content for content in photos if faults[content] is None]
-        if not contents:
-            first = next(iter(faults.values()))
-            raise InputError(f"none of the {len(photos)} photographs below {source} can be used: {first}")
-        jobs = [(content, name) for content in contents for name in types]
-        write = partial(_write_ladder, folder=folder, levels=levels, seed=seed)
-        made = dict(zip(jobs, each(write, jobs, "ladders"), strict=True))
-    rows = []
-    for content in contents:
-        reference = _image_name(content, PRISTINE)
-        rows.append([reference, "0", reference, content, PRISTINE])
-        rows += [
-            [_image_name(content, f"{name}_{level}"), str(-level), reference, content, name]
-            for name in types
-            for level in made[content, name]
-        ]
-    _write_manifest(folder / MANIFEST, rows)
-    write_text_atomically(folder / README, README_TEXT)
-    return LadderSet(
-        manifest=folder / MANIFEST,
-        photos=len(contents),
-        stimuli=len(rows),
-        twins=len(jobs) * len(levels) + len(contents) - len(rows),
-        left_out=tuple(fault for fault in faults.values() if fault is not None),
-    )
-
-
-def _check_options(types: Sequence[str], levels: Sequence[int], limit: int | None, seed: int, crop: int | None) -> None:
-    if not types:
-        raise InputError("expected at least one distortion type, got none")
-    if not levels or not set(levels) <= set(LEVELS):
-        raise InputError(f"expected levels from 1 to 5, got {', '.join(map(str, levels)) or 'none'}")
-    if limit is not None and limit < 1:
-        raise InputError(f"expected a limit of at least 1 photograph, got {limit}")
-    if seed < 0:
-        raise InputError(f"expected a seed of at least 0, got {seed}")
+    ladders.check_options(KIND, types, levels, max(LEVELS), limit, seed)
     if crop is not None and crop < SMALLEST_SIDE:
         raise InputError(f"expected a crop of at least {SMALLEST_SIDE} pixels, got {crop}")
-
-
-def _claim(folder: Path, options: dict[str, Any], photos: list[str]) -> None:
-    """Make the folder ours, with its marker, unless something else is in it.
-
-    More photographs than before are welcome (a greater limit, a damaged one replaced); fewer would leave files that no
-    manifest names.
-    """
-    marker = folder / MARKER
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"expected a folder for the ladders, {folder} is a file: name another")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not marker.exists():
-            first = min(entry.name for entry in folder.iterdir())
-            raise InputError(f"expected an empty folder or a set of ladders, {folder} holds '{first}': name another")
-        try:
-            found = json.loads(marker.read_text(encoding="utf-8"))
-            same, before = found["options"] == options and found["title"] == TITLE, set(found["photos"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"cannot read {marker}: {error}; remove the folder or name another") from error
-        if not same:
-            raise InputError(f"{folder} holds ladders with other options ({marker}): name another folder or remove it")
-        gone = sorted(before - set(photos))
-        if gone:
-            raise InputError(
-                f"{folder} holds ladders of {len(before)} photographs, '{gone[0]}' is not among those given now: "
-                "name another folder or remove it"
-            )
-    try:
-        (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
-    content = {"title": TITLE, "options": options, "photos": photos}
-    write_text_atomically(marker, json.dumps(content, indent=2) + "\n")
+    types = parse_types(",".join(types))
+    ladders.require_outside(KIND, source, folder)
+    return ladders.build_ladders(
+        KIND,
+        source,
+        folder,
+        found=find_photos(source, limit),
+        options={
+            "seed": seed,
+            "crop": crop,
+            "levels": levels,
+            "types": {name: DISTORTIONS[name].amounts for name in types},
+        },
+        levels=dict.fromkeys(types, levels),
+        write_pristine=partial(_write_pristine, folder=folder, crop=crop),
+        write_ladder=partial(_write_ladder, folder=folder, levels=levels, seed=seed),
+        workers=workers or processors(),
+    )
 
 
 def _write_pristine(photo: tuple[str, Path], *, folder: Path, crop: int | None) -> str | None:
@@ -210,8 +121,9 @@ def _write_pristine(photo: tuple[str, Path], *, folder: Path, crop: int | None) 
     if crop is not None:
         top, left = (height - crop) // 2, (width - crop) // 2
         image = image[top : top + crop, left : left + crop]
-    target = folder / _image_name(content, PRISTINE)
+    target = folder / KIND.path(content, PRISTINE)
     if not target.exists():
+        make_folder(target.parent)
         _write_png(target, image)
     elif not np.array_equal(decode_image(target), image):
         raise InputError(f"{source} is not the photograph that {folder} was begun with: name another folder")
@@ -221,41 +133,22 @@ def _write_pristine(photo: tuple[str, Path], *, folder: Path, crop: int | None) 
 def _write_ladder(job: tuple[str, str], *, folder: Path, levels: Sequence[int], seed: int) -> list[int]:
     """The levels of one (content, type) that are in the set, in order; files that are there already are kept."""
     content, name = job
-    paths = {level: folder / _image_name(content, f"{name}_{level}") for level in levels}
+    paths = {level: folder / KIND.path(content, f"{name}_{level}") for level in levels}
     if all(path.exists() for path in paths.values()):
         return list(paths)
-    pristine = decode_image(folder / _image_name(content, PRISTINE))
-    parts = [seed, zlib.crc32(content.encode()), zlib.crc32(name.encode())]
-    own_seed = int(np.random.SeedSequence(parts).generate_state(1)[0])
-    images = {0: pristine}
-    for level, path in paths.items():
-        image = distort(pristine, name, level, seed=own_seed)
-        if any(np.array_equal(image, other) for other in images.values()):
-            continue
-        images[level] = image
-        if not path.exists():
-            _write_png(path, image)
-    return list(images)[1:]
-
-
-def _image_name(content: str, name: str) -> str:
-    return f"{IMAGES}/{content}/{name}.png"
+    pristine = decode_image(folder / KIND.path(content, PRISTINE))
+    own_seed = ladder_seed(seed, content, name)
+    return write_rungs(
+        paths,
+        pristine,
+        distort=lambda level: distort(pristine, name, level, seed=own_seed),
+        digest=lambda image: hashlib.sha256(image.tobytes()).digest(),
+        write=_write_png,
+    )
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
     file = io.BytesIO()
     # Compressing harder would take most of the time.
     Image.fromarray(image).save(file, format="PNG", compress_level=1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
     write_bytes_atomically(path, file.getvalue())
-
-
-def _write_manifest(path: Path, rows: list[list[str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "target", "reference", "content", "recipe"])
-    writer.writerows(rows)
-    write_text_atomically(path, text.getvalue())

@@ -40,12 +40,14 @@ def test_set_is_a_valid_manifest(photos, tmp_path):
     assert check_manifest(result.manifest, low=-5, high=0, decode=decode_image) == []
     stimuli = read_manifest(result.manifest).stimuli
     # Level 1 of KADID's Gaussian blur changes nothing, so it is no rung.
-    assert (result.photos, result.twins, result.left_out) == (2, 2, ())
+    assert (result.contents, result.twins, result.left_out) == (2, 2, ())
     assert len(stimuli) == result.stimuli == 2 * (1 + 3 * 5) - 2
     assert {s.content for s in stimuli} == {"b", "sub/a b"}
     assert {s.recipe for s in stimuli} == {"pristine", *TYPES}
     for stimulus in stimuli:
         level = -int(stimulus.target)
+        assert stimulus.reference is not None
+        assert stimulus.recipe is not None
         pristine, image = decode_image(stimulus.reference), decode_image(stimulus.path)
         if level == 0:
             assert stimulus.recipe == "pristine"
@@ -106,7 +108,7 @@ def test_finished_set_computes_nothing(photos, tmp_path, monkeypatch):
 def test_set_may_grow_but_not_change(photos, tmp_path):
     folder = tmp_path / "set"
     build_ladder_set(photos, folder, types=("jpeg",), limit=1, workers=1)
-    assert build_ladder_set(photos, folder, types=("jpeg",), workers=1).photos == 2
+    assert build_ladder_set(photos, folder, types=("jpeg",), workers=1).contents == 2
     with pytest.raises(InputError, match=r"'sub/a b' is not among"):
         build_ladder_set(photos, folder, types=("jpeg",), limit=1, workers=1)
     for changed in ({"types": ("white_noise",)}, {"seed": 1}, {"levels": [1]}, {"crop": 32}):
@@ -121,7 +123,7 @@ def test_damaged_and_small_photographs_are_left_out(photos, tmp_path):
     (photos / "broken.png").write_bytes((photos / "b.png").read_bytes()[:400])
     Image.new("RGB", (90, 20)).save(photos / "flat.png")
     result = build_ladder_set(photos, tmp_path / "set", types=("jpeg",), crop=32, workers=1)
-    assert result.photos == 2
+    assert result.contents == 2
     damaged, small = result.left_out
     assert "broken.png" in damaged
     assert "flat.png is 90 x 20 pixels: expected at least 32 x 32" in small
@@ -130,7 +132,7 @@ def test_damaged_and_small_photographs_are_left_out(photos, tmp_path):
     np.testing.assert_array_equal(decode_image(stimuli[0].path), decode_image(photos / "b.png")[8:40, 8:40])
     # The file is fetched again: the set goes on.
     (photos / "broken.png").write_bytes((photos / "sub" / "a b.png").read_bytes())
-    assert build_ladder_set(photos, tmp_path / "set", types=("jpeg",), crop=32, workers=1).photos == 3
+    assert build_ladder_set(photos, tmp_path / "set", types=("jpeg",), crop=32, workers=1).contents == 3
 
     with pytest.raises(InputError, match="none of the 4 photographs"):
         build_ladder_set(photos, tmp_path / "none", types=("jpeg",), crop=512, workers=1)
@@ -236,5 +238,3 @@ def test_command(photos, tmp_path, monkeypatch):
         result = call(*arguments)
         assert isinstance(result.exception, UsageProblem)
         assert message in str(result.exception)
-    result = CliRunner().invoke(synth, ["cloud", "--out", str(tmp_path / "c"), "--from", str(photos)])
-    assert "expected 'image', got 'cloud'" in str(result.exception)
