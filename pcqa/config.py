@@ -6,8 +6,15 @@ from pydantic import Field, model_validator
 
 from shared_engine.config import Frozen, RunConfig
 
-PATCH_MODELS = ("pointnet2", "dgcnn")
-VIEW_MODELS = ("multiview",)
+PATCHES, VIEWS = ("patches",), ("views",)
+
+MODEL_INPUTS = {
+    "dgcnn": PATCHES,
+    "multiview": VIEWS,
+    "pointnet2": PATCHES,
+    "pointnet2-msg": PATCHES,
+}
+"""Name of a model -> the input tables that it reads. A model of the user's own takes any."""
 
 
 class PatchInput(Frozen):
@@ -45,21 +52,34 @@ class ViewInput(Frozen):
     would close exactly the holes that down-sampling opens."""
     background: float = Field(1.0, ge=0, le=1)
     """Grey value where no point falls."""
+    crop: int | None = Field(None, ge=16)
+    """Side of the window cut out of each view, where the cloud is: at random in training, the middle in evaluation.
+    Default: the whole view."""
     flip: bool = True
     """Mirror training views at random, left to right and top to bottom."""
 
+    @model_validator(mode="after")
+    def _check_crop(self) -> "ViewInput":
+        if self.crop is not None and self.crop > self.size:
+            raise ValueError(f"crop ({self.crop}) cannot exceed size ({self.size}): raise size")
+        return self
+
 
 class CloudInput(Frozen):
-    """What a model sees of a cloud: the table `patches` or the table `views`, exactly one of them."""
+    """What a model sees of a cloud: the table `patches`, the table `views`, or both."""
 
     patches: PatchInput | None = None
     views: ViewInput | None = None
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables that are given."""
+        return tuple(name for name in ("patches", "views") if getattr(self, name) is not None)
+
     @model_validator(mode="after")
-    def _check_one(self) -> "CloudInput":
-        if (self.patches is None) == (self.views is None):
-            found = "neither" if self.patches is None else "both"
-            raise ValueError(f"input takes the table [input.patches] or [input.views], got {found}")
+    def _check_any(self) -> "CloudInput":
+        if not self.tables:
+            raise ValueError("input takes the table [input.patches], [input.views] or both, got neither")
         return self
 
 
@@ -71,8 +91,14 @@ class CloudRunConfig(RunConfig):
 
     @model_validator(mode="after")
     def _check_input(self) -> "CloudRunConfig":
-        if self.model.name in PATCH_MODELS and self.input.patches is None:
-            raise ValueError(f"model {self.model.name!r} reads patches: give [input.patches] instead of [input.views]")
-        if self.model.name in VIEW_MODELS and self.input.views is None:
-            raise ValueError(f"model {self.model.name!r} reads views: give [input.views] instead of [input.patches]")
+        wanted = MODEL_INPUTS.get(self.model.name, self.input.tables)
+        if wanted != self.input.tables:
+            raise ValueError(
+                f"model {self.model.name!r} reads {' and '.join(wanted)}: give {_listed(wanted)}, "
+                f"got {_listed(self.input.tables)}"
+            )
         return self
+
+
+def _listed(tables: tuple[str, ...]) -> str:
+    return " and ".join(f"[input.{name}]" for name in tables)

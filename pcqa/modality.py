@@ -31,6 +31,7 @@ CLOUD = Modality(
         "dgcnn": "pcqa.models.dgcnn:DGCNN",
         "multiview": "pcqa.models.multiview:MultiView",
         "pointnet2": "pcqa.models.pointnet2:PointNet2",
+        "pointnet2-msg": "pcqa.models.pointnet2_msg:PointNet2MSG",
     },
     recipes="pcqa.recipes",
     reader=make_reader,

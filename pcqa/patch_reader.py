@@ -40,7 +40,7 @@ class PatchReader:
 
         Returns:
             `points` (K, P, 3) in the unit sphere, `colors` (K, P, 3) in [0, 1], `scales` (K,) and, with groupings,
-            `centers_i` and `neighbors_i` (see `group_points`). Without a generator the first `evaluate` patches; with
+            `centers_i` and `neighbors_i_s` (see `group_points`). Without a generator the first `evaluate` patches; with
             one, `train` patches drawn at random, each turned at random.
 
         Raises:

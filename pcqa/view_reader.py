@@ -10,6 +10,7 @@ from torch import Tensor
 from pcqa.config import ViewInput
 from pcqa.io import read_cloud
 from pcqa.render import render
+from pcqa.view_crops import crop_views
 from pcqa.views import view_list
 from rankqa_datasets.cache import ArrayCache
 
@@ -28,9 +29,9 @@ class ViewReader:
         """Views of one cloud.
 
         Returns:
-            `views` uint8 (V, 3, H, W), the channels of a pixel side by side in memory, of which
+            `views` uint8 (V, 3, H, W), whole or cropped, the channels of a pixel side by side in memory, of which
             `shared_engine.stimuli.model_input` makes [0, 1]; `masks` float32 (V, H, W), 1 where the cloud is. With a
-            generator and `flip`, each view is mirrored at random.
+            generator, windows are drawn at random and, with `flip`, each view is mirrored at random.
 
         Raises:
             InputError: unreadable file, or a cloud whose points are all equal.
@@ -38,8 +39,11 @@ class ViewReader:
         options = self.options
         recipe = f"views {options.views} size={options.size} splat={options.splat} background={options.background}"
         stored = self.cache.fetch(path, recipe, lambda: self._render(path))
-        views = torch.from_numpy(stored["views"].copy()).permute(0, 3, 1, 2)
-        masks = torch.from_numpy(stored["masks"].copy()).float()
+        pixels, mask = stored["views"], stored["masks"]
+        if options.crop is not None:
+            pixels, mask = crop_views(pixels, mask, size=options.crop, generator=generator)
+        views = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)
+        masks = torch.from_numpy(np.array(mask)).float()
         if generator is not None and options.flip:
             flips = torch.rand(len(views), 2, generator=generator) < 0.5
             for view, (across, down) in enumerate(flips.tolist()):

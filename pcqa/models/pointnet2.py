@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pcqa.models.graph_layers import MLP, PointLayer, neighbor_edges
-from pcqa.models.grouping import group_points, make_groupings
+from pcqa.models.grouping import make_groupings, tables_of
 from pcqa.models.patch_input import PatchInput, read_patches
 
 
@@ -52,6 +52,8 @@ class PointNet2(nn.Module):
     ):
         super().__init__()
         self.groupings = make_groupings(counts=counts, radii=radii, neighbors=neighbors)
+        if any(len(grouping.radii) > 1 for grouping in self.groupings):
+            raise ValueError(f"this network has one scale a level, got radii {radii}: see the model pointnet2-msg")
         if len(widths) != len(self.groupings) + 1:
             raise ValueError(
                 f"widths needs {len(self.groupings)} levels and the global one, got {len(widths)} lists: {widths}"
@@ -61,7 +63,7 @@ class PointNet2(nn.Module):
         channels = 3 if use_colors else 0
         levels = []
         for grouping, level_widths in zip(self.groupings, widths[:-1], strict=True):
-            levels.append(SetAbstraction(3 + channels, level_widths, grouping.radius))
+            levels.append(SetAbstraction(3 + channels, level_widths, grouping.radii[0]))
             channels = level_widths[-1]
         self.levels = nn.ModuleList(levels)
         self.global_level = MLP([3 + channels, *widths[-1]], plain_last=False)
@@ -74,7 +76,7 @@ class PointNet2(nn.Module):
         Args:
             batch: `points` (B, K, P, 3) in the unit sphere; with `use_colors` also `colors` (B, K, P, 3) in [0, 1];
                 with `patch_scale` also `scales` (B, K); optionally the tables of `group_points` as `centers_i`
-                (B, K, M) and `neighbors_i` (B, K, M, k), else they are found here.
+                (B, K, M) and `neighbors_i_0` (B, K, M, k), else they are found here.
 
         Returns:
             `scores` (B,) and `patch_scores` (B, K); higher is better.
@@ -84,17 +86,11 @@ class PointNet2(nn.Module):
         return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
 
     def _score_patches(self, patches: PatchInput, batch: dict[str, Tensor]) -> Float[Tensor, " n"]:
-        tables = {
-            name: table.flatten(0, 1) for name, table in batch.items() if name.startswith(("centers_", "neighbors_"))
-        }
-        if not tables:
-            tables = group_points(patches.points, self.groupings)
+        tables = tables_of(batch, patches.points, self.groupings)
         # Colours are coordinates of the first level, not features, so that it sees their differences alone.
         points, features = torch.cat([patches.points, patches.colors], dim=-1), patches.points[..., :0]
         for level, abstraction in enumerate(self.levels):
-            points, features = abstraction(
-                points, features, tables[f"centers_{level}"].long(), tables[f"neighbors_{level}"].long()
-            )
+            points, features = abstraction(points, features, tables[f"centers_{level}"], tables[f"neighbors_{level}_0"])
             points = points[..., :3]
         merged = torch.cat([features, points], dim=-1)
         features = self.global_level(merged.flatten(0, 1)).view(*merged.shape[:2], -1)

@@ -1,6 +1,7 @@
 import pytest
 
-from pcqa.config import CloudRunConfig
+from pcqa.config import MODEL_INPUTS, CloudRunConfig
+from pcqa.modality import CLOUD
 from shared_engine.config_files import resolve_config
 from shared_engine.names import UsageProblem
 
@@ -28,16 +29,26 @@ def test_defaults_resolve_and_are_read_back_from_json():
     assert CloudRunConfig.model_validate(config.model_dump(mode="json")) == config
 
 
-def test_exactly_one_kind_of_input():
-    assert "takes the table [input.patches] or [input.views], got neither" in problem(input={})
-    assert "got both" in problem(input={"patches": {}, "views": {}})
+def test_some_input_is_needed():
+    assert "takes the table [input.patches], [input.views] or both, got neither" in problem(input={})
 
 
 def test_models_get_the_input_they_read():
-    assert "model 'pointnet2' reads patches" in problem(input={"views": {}})
+    assert "'pointnet2' reads patches: give [input.patches], got [input.views]" in problem(input={"views": {}})
+    assert "got [input.patches] and [input.views]" in problem(input={"patches": {}, "views": {}})
     assert "model 'multiview' reads views" in problem(model={"name": "multiview"})
-    own = resolve_config(CloudRunConfig, [BASE | {"model": {"name": "my.package:Net"}, "input": {"views": {}}}])
-    assert own.input.views is not None
+    for tables in ({"views": {}}, {"patches": {}, "views": {}}):
+        own = resolve_config(CloudRunConfig, [BASE | {"model": {"name": "my.package:Net"}, "input": tables}])
+        assert own.input.tables == tuple(tables)
+
+
+def test_every_model_says_what_it_reads():
+    assert MODEL_INPUTS.keys() == CLOUD.models.keys()
+
+
+def test_a_window_larger_than_the_view_is_refused():
+    found = problem(model={"name": "multiview"}, input={"views": {"size": 64, "crop": 65}})
+    assert "crop (65) cannot exceed size (64)" in found
 
 
 def test_misspelt_keys_name_the_closest():

@@ -108,7 +108,7 @@ def test_order_of_points_does_not_matter_with_the_same_groups():
         "points": batch["points"][:, :, order],
         "colors": batch["colors"][:, :, order],
         "centers_0": place[tabled["centers_0"]],
-        "neighbors_0": place[tabled["neighbors_0"]].flip(-1),
+        "neighbors_0_0": place[tabled["neighbors_0_0"]].flip(-1),
     }
     torch.testing.assert_close(model(shuffled)["scores"], model(tabled)["scores"])
 
@@ -172,6 +172,8 @@ def test_bad_batches_and_options_are_named():
         small_model(widths=[[8], [8]])
     with pytest.raises(InputError, match="one value a level each, got 1, 2 and 2"):
         small_model(counts=[16])
+    with pytest.raises(InputError, match="level 0 needs as many neighbors as radii, got 1 and 2"):
+        make_groupings(radii=[[0.2, 0.4], 0.8])
     with pytest.raises(InputError, match="level 0 takes 16 centres from 8 points"):
         model(patches(size=8))
 
@@ -182,8 +184,8 @@ def test_groups_lie_within_their_radius():
     tables = group_points(points, groupings)
     rows = torch.arange(6)[:, None]
     centers = points[rows, tables["centers_0"]]
-    reach = (points[rows[..., None], tables["neighbors_0"]] - centers[:, :, None]).norm(dim=-1)
+    reach = (points[rows[..., None], tables["neighbors_0_0"]] - centers[:, :, None]).norm(dim=-1)
     assert reach.max() <= 0.3
     assert tables["centers_1"].max() < 16
-    reach = centers[rows[..., None], tables["neighbors_1"]] - centers[rows, tables["centers_1"]][:, :, None]
+    reach = centers[rows[..., None], tables["neighbors_1_0"]] - centers[rows, tables["centers_1"]][:, :, None]
     assert reach.norm(dim=-1).max() <= 0.6

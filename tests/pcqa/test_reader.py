@@ -9,6 +9,7 @@ from scipy.stats import kstest
 from pcqa.cloud import Cloud
 from pcqa.config import CloudRunConfig, PatchInput, ViewInput
 from pcqa.io.ply import write_ply
+from pcqa.models.grouping import group_points, make_groupings
 from pcqa.models.pointnet2 import PointNet2
 from pcqa.patch_reader import PatchReader, random_rotations
 from pcqa.reader import make_reader
@@ -109,12 +110,38 @@ def test_rotations_are_rotations(axis):
 def test_neighbors_for_pointnet2_are_those_the_model_would_find(cloud_file, cache):
     reader = make_reader(config(**GROUPS), cache)
     batch = {name: tensor[None] for name, tensor in reader(cloud_file, torch.Generator().manual_seed(0)).items()}
-    assert batch["neighbors_1"].shape == (1, 2, 8, 8)
-    assert batch["neighbors_1"].dtype == torch.int64
+    assert batch["neighbors_1_0"].shape == (1, 2, 8, 8)
+    assert batch["neighbors_1_0"].dtype == torch.int64
     torch.manual_seed(0)
     model = PointNet2(**GROUPS, widths=[[8], [8], [8]], head=[8]).eval()
     alone = {name: batch[name] for name in ("points", "colors", "scales")}
     torch.testing.assert_close(model(batch)["scores"], model(alone)["scores"], atol=1e-5, rtol=1e-5)
+
+
+def test_models_of_patches_and_views_get_both_with_equal_draws(cloud_file, cache):
+    own = {"model": {"name": "my.package:Net"}, "input": {"patches": PATCHES.model_dump(), "views": {"size": 32}}}
+    reader = make_reader(CloudRunConfig.model_validate(config().model_dump() | own), cache)
+    patches, views = PatchReader(PATCHES, cache), ViewReader(ViewInput(size=32), cache)
+    fixed = reader(cloud_file, None)
+    alone = patches(cloud_file, None) | views(cloud_file, None)
+    assert fixed.keys() == alone.keys() == {"points", "colors", "scales", "views", "masks"}
+    assert all(torch.equal(fixed[name], alone[name]) for name in alone)
+    drawn = [reader(cloud_file, torch.Generator().manual_seed(seed)) for seed in (1, 1)]
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in alone)
+    assert not torch.equal(drawn[0]["views"], fixed["views"])
+
+
+def test_multi_scale_groups_are_those_the_model_would_find(cloud_file, cache):
+    groups = {"counts": [16, 8], "radii": [[0.2, 0.4], [0.5, 0.8]], "neighbors": [[4, 8], [8, 4]]}
+    batch = make_reader(config("pointnet2-msg", **groups), cache)(cloud_file, None)
+    assert {name: tuple(batch[name].shape) for name in batch if name.startswith("neighbors")} == {
+        "neighbors_0_0": (3, 16, 4),
+        "neighbors_0_1": (3, 16, 8),
+        "neighbors_1_0": (3, 8, 8),
+        "neighbors_1_1": (3, 8, 4),
+    }
+    again = group_points(batch["points"], make_groupings(**groups))
+    assert all(torch.equal(batch[name], table) for name, table in again.items())
 
 
 def test_only_pointnet2_gets_neighbors(cloud_file, cache):
@@ -166,6 +193,18 @@ def test_flips_keep_view_and_mask_together_and_repeat_with_the_seed(cloud_file, 
     outside = flipped["masks"][:, None].expand_as(flipped["views"]) == 0
     assert (flipped["views"][outside] == 255).all()
     torch.testing.assert_close(flipped["views"].sum(dim=(2, 3)), plain["views"].sum(dim=(2, 3)))
+
+
+def test_windows_of_views_are_drawn_in_training_and_fixed_in_evaluation(cloud_file, cache):
+    whole = ViewReader(ViewInput(size=48), cache)(cloud_file, None)
+    reader = ViewReader(ViewInput(size=48, crop=16, flip=False), cache)
+    middle = reader(cloud_file, None)
+    assert middle["views"].shape == (6, 3, 16, 16)
+    assert middle["masks"].shape == (6, 16, 16)
+    assert torch.equal(middle["views"], whole["views"][:, :, 16:32, 16:32])
+    drawn = [reader(cloud_file, torch.Generator().manual_seed(seed))["views"] for seed in (1, 1, 2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 def test_views_of_a_colorless_cloud_show_its_normals(tmp_path, cache):

@@ -24,12 +24,13 @@ def test_every_recipe_resolves_and_its_model_scores(recipe):
     assert config.recipe == recipe
     assert {term.name for term in config.objective.terms} <= set(LOSSES)
     model = build("model", config.model.name, CLOUD.models, config.model.options).eval()
+    batch = {}
     if config.input.views is not None:
-        size = config.input.views.size
-        batch = {"views": torch.rand(1, 2, 3, size, size), "masks": torch.ones(1, 2, size, size)}
-    else:
+        size = config.input.views.crop or config.input.views.size
+        batch |= {"views": torch.rand(1, 6, 3, size, size), "masks": torch.ones(1, 6, size, size)}
+    if config.input.patches is not None:
         size = config.input.patches.size
-        batch = {
+        batch |= {
             "points": torch.rand(1, 1, size, 3) - 0.5,
             "colors": torch.rand(1, 1, size, 3),
             "scales": torch.full((1, 1), 0.1),
