@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the predictions to this CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--baseline/--no-baseline", default=True, help="Full-reference baseline where references are given.")
+@click.option(
+    "--baseline/--no-baseline",
+    default=True,
+    help="Full-reference baselines where references are given, the recipe oracle where recipes are.",
+)
 def evaluate(
     run: Path,
     data: Path,
@@ -48,7 +52,8 @@ def evaluate(
     """SROCC, PLCC, KROCC and RMSE with 95 % intervals of the model in folder RUN.
 
     Parts are those of the run: its split file where the manifest is the one that it was trained on, else the
-    manifest's own column.
+    manifest's own column. Where that manifest has recipes, the recipe oracle stands beside the model: each stimulus
+    gets the mean training target of its recipe.
     """
     from rankqa_cli.scoring import score_stimuli
     from rankqa_datasets.manifest import read_manifest
@@ -59,6 +64,7 @@ def evaluate(
         summarise_by,
         summarise_databases,
     )
+    from shared_engine.recipe_oracle import recipe_oracle
     from shared_engine.run_folder import write_csv
 
     kind, config = read_run(run)
@@ -79,6 +85,11 @@ def evaluate(
                 found = summarise_databases(referenced, values, name, form=form)
                 rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
                 summaries |= found
+        train = _training_stimuli(manifest, run, config.data.manifest) if part in ("test", "validation") else ()
+        if any(s.recipe for s in train) and any(s.recipe for s in stimuli):
+            found = summarise_databases(stimuli, recipe_oracle(train, stimuli), "recipe-oracle", form=form)
+            rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
+            summaries |= found
     if out is not None:
         write_csv(out, prediction_rows(stimuli, scores, part))
     if as_json:
@@ -94,7 +105,7 @@ def _choose(manifest, run: Path, trained_on: str, part: str | None):
     from rankqa_datasets.split import read_split, split_from_column
     from shared_engine.run_folder import RunFolder
 
-    own = Path(trained_on).resolve() == manifest.path.resolve()
+    own = _is_own(manifest, trained_on)
     part = part or ("test" if own else "all")
     if part == "all":
         return manifest.stimuli, part
@@ -105,3 +116,18 @@ def _choose(manifest, run: Path, trained_on: str, part: str | None):
     if len(stimuli) < 2:
         raise InputError(f"the {part} part of {manifest.path} has {len(stimuli)} stimuli, expected at least 2")
     return stimuli, part
+
+
+def _training_stimuli(manifest, run: Path, trained_on: str):
+    """Those that the run was trained on, if the manifest is that of the run; else none."""
+    from rankqa_datasets.split import read_split
+    from shared_engine.run_folder import RunFolder
+
+    if not _is_own(manifest, trained_on):
+        return ()
+    split = read_split(RunFolder(run).split, manifest.stimuli)
+    return tuple(s for s in manifest.stimuli if split.parts[s.id] == "train")
+
+
+def _is_own(manifest, trained_on: str) -> bool:
+    return Path(trained_on).resolve() == manifest.path.resolve()

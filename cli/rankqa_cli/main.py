@@ -15,6 +15,10 @@ COMMANDS = {
     "evaluate": ("rankqa_cli.evaluate:evaluate", "Criteria with intervals of a trained model on a manifest."),
     "score": ("rankqa_cli.score:score", "Score files or folders with a trained model."),
     "metric": ("rankqa_cli.metric:metric", "Compare files with their references by full-reference metrics."),
+    "baseline": (
+        "rankqa_cli.baseline:baseline",
+        "What a model must beat: the recipe oracle and the raters' agreement.",
+    ),
     "view": ("rankqa_cli.view:view", "Draw clouds from several sides into one picture."),
     "data": ("rankqa_cli.data:data", "Prepare databases, make demo sets and ladders, check manifests, make splits."),
     "bench": ("rankqa_cli.bench:bench", "Measure speed and memory of the losses on this machine."),

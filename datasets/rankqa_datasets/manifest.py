@@ -48,7 +48,8 @@ def read_manifest(path: str | Path, *, root: str | Path | None = None, files: bo
     rows, problems = _parse(path, folder, files=files)
     if problems:
         more = len(problems) - 1
-        rest = f" (and {more} more: rankqa data check {path})" if more else ""
+        check = f"rankqa data check {path}{'' if files else ' --without-files'}"
+        rest = f" (and {more} more: {check})" if more else ""
         raise InputError(f"{path}: {problems[0]}{rest}")
     return Manifest(path=path, root=folder, stimuli=tuple(stimulus for _, stimulus in rows))
 

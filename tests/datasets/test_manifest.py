@@ -168,6 +168,21 @@ def test_absolute_path_and_link_lead_out(folder, tmp_path):
     assert "no such file" in check_manifest(write(folder, HEAD + "circle.png,2\n"))[0].message
 
 
+def test_rows_that_are_no_files(folder):
+    path = write(folder, "path,target,note\nlost/a.ply,1,x\n./b.ply,2,y\n")
+    manifest = read_manifest(path, files=False)
+    assert [s.id for s in manifest.stimuli] == ["lost/a.ply", "./b.ply"]
+    # A row lies in the table as a file lies in a folder.
+    assert [s.path for s in manifest.stimuli] == [path.resolve() / "lost/a.ply", path.resolve() / "b.ply"]
+    for name, message in (("../b.ply", "leads out"), ("lost/../a.ply", "already in row 2"), (".", "no such")):
+        bad = write(folder, f"path,target\na.ply,1\n{name},2\n")
+        with pytest.raises(InputError, match=message):
+            read_manifest(bad, files=False)
+    bad = write(folder, "path,target\na.ply,1\na.ply,x\n../b.ply,2\n")
+    with pytest.raises(InputError, match=r"\(and 1 more: rankqa data check .* --without-files\)"):
+        read_manifest(bad, files=False)
+
+
 def test_missing_manifest(folder):
     with pytest.raises(InputError, match="cannot read the manifest"):
         read_manifest(folder / "no.csv")

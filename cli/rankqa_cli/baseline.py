@@ -1,0 +1,126 @@
+"""`rankqa baseline`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rankqa_cli.results import text_table
+from rankqa_datasets.errors import InputError
+from shared_engine.names import UsageProblem
+
+if TYPE_CHECKING:
+    from rankqa_datasets.split import Split
+    from rankqa_datasets.stimulus import Stimulus
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def baseline() -> None:
+    """What a model must beat, and what it cannot surpass, from opinion scores alone."""
+
+
+@baseline.command(name="recipe-oracle")
+@click.option("--data", type=FILE, required=True, help="Manifest with a column recipe; its files need not be there.")
+@click.option("--split", "split_files", type=FILE, multiple=True, help="Split file. Repeatable: one for each fold.")
+@click.option("--folds", type=click.Path(path_type=Path, file_okay=False), help="Folder of split files, one a fold.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def recipe_oracle(data: Path, split_files: tuple[Path, ...], folds: Path | None, as_json: bool) -> None:
+    r"""SROCC and PLCC of a predictor that knows only the recipe of a stimulus: distortion type and level.
+
+    It gives each test stimulus the mean training target of its recipe. A model that does not beat it may have learnt
+    to tell recipes apart and nothing else. Without --split and --folds the manifest's own column split is used.
+
+    \b
+      rankqa baseline recipe-oracle --data manifest.csv --folds splits/
+    """
+    from rankqa_datasets.manifest import read_manifest
+    from shared_engine.recipe_oracle import oracle_over_folds
+
+    stimuli = read_manifest(data, files=False).stimuli
+    names, splits = _splits(data, stimuli, split_files, folds)
+    report = oracle_over_folds(stimuli, splits)
+    if as_json:
+        click.echo(json.dumps(asdict(report) | {"names": names}, indent=2, allow_nan=False))
+        return
+    rows = [
+        [n, str(f.n), str(f.unseen), _shown(f.srocc), _shown(f.plcc)] for n, f in zip(names, report.folds, strict=True)
+    ]
+    if len(rows) > 1:
+        mean = [
+            f"{_shown(mean)} (sd {_shown(spread)})"
+            for mean, spread in ((report.srocc_mean, report.srocc_std), (report.plcc_mean, report.plcc_std))
+        ]
+        rows.append([f"mean of {len(rows)} folds", "", "", *mean])
+    interval = report.pooled_srocc_interval
+    pooled = _shown(report.pooled_srocc) + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
+    unseen = sum(fold.unseen for fold in report.folds)
+    rows.append(["pooled", str(report.pooled_n), str(unseen), pooled, _shown(report.pooled_plcc)])
+    click.echo(text_table(["", "stimuli", "of unseen recipe", "SROCC", "PLCC"], rows))
+    click.echo("95 % interval: bootstrap over contents; PLCC of the predictions as they are")
+
+
+def _splits(
+    data: Path, stimuli: Sequence["Stimulus"], files: Sequence[Path], folder: Path | None
+) -> tuple[list[str], list["Split"]]:
+    """Names and splits: of the files, of all files of the folder in order of their names, or of the manifest."""
+    from rankqa_datasets.split import read_split, split_from_column
+
+    if files and folder is not None:
+        raise UsageProblem("--split names the files of the folds and --folds their folder: give one of the two")
+    if folder is not None:
+        files = sorted(folder.glob("*.csv"))
+        if not files:
+            raise InputError(f"no split file *.csv in the folder {folder}")
+    if files:
+        return [file.stem for file in files], [read_split(file, stimuli) for file in files]
+    split = split_from_column(stimuli)
+    if split is None:
+        raise UsageProblem(f"{data} has no column split: give --split FILE or --folds FOLDER (rankqa data split)")
+    return ["test"], [split]
+
+
+@baseline.command(name="rater-ceiling")
+@click.option("--votes", type=FILE, required=True, help="CSV: a column of names, then one column for each rater.")
+@click.option("--data", type=FILE, help="Manifest of the same names: only its stimuli count, with its targets.")
+@click.option("--halves", type=click.IntRange(min=1), default=100, show_default=True, help="Random divisions.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the divisions.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rater_ceiling(votes: Path, data: Path | None, halves: int, seed: int, as_json: bool) -> None:
+    r"""How well the raters of a database agree, from their raw votes: the ceiling for any model.
+
+    Targets of --data count for the pairs that the votes do not tell apart, so they must be on the scale of the votes.
+
+    \b
+      rankqa baseline rater-ceiling --votes votes.csv
+    """
+    from rankqa_datasets.manifest import read_manifest
+    from shared_engine import rater_ceiling as ceiling
+
+    targets = None if data is None else {s.id: s.target for s in read_manifest(data, files=False).stimuli}
+    try:
+        found = ceiling.rater_ceiling(ceiling.read_votes(votes), targets=targets, halves=halves, seed=seed)
+    except InputError as error:
+        raise InputError(str(error) if str(votes) in str(error) else f"{votes}: {error}") from None
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, allow_nan=False))
+        return
+    rows = [
+        ["stimuli, raters", f"{found.stimuli}, {found.raters} (at least {found.fewest_votes} votes on each)"],
+        ["SROCC between halves of the raters", f"{found.split_half:.3f} (sd {found.split_half_std:.3f}, {halves} x)"],
+        ["  for all raters (Spearman-Brown)", f"{found.spearman_brown:.3f}"],
+        ["SROCC of one rater with the others", f"{found.one_rater:.3f}"],
+        ["standard error of a mean vote, median", f"{found.sem:.3g}"],
+        ["pairs closer than 2 sqrt(2) of it", f"{100 * found.close_pairs:.1f} %"],
+    ]
+    if found.without_votes:
+        rows.insert(1, ["stimuli of the manifest without votes", f"{found.without_votes}, left out"])
+    click.echo(text_table(["", "value"], rows))
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

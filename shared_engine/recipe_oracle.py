@@ -1,0 +1,118 @@
+"""The recipe oracle: a score from the distortion's name alone, which any model should beat."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.manifest import Stimulus
+from rankqa_datasets.split import Split
+from shared_engine.criteria import plcc, srocc
+from shared_engine.intervals import Interval, bootstrap_intervals
+from shared_engine.mixture import database_of
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldResult:
+    """What the oracle reaches on the test part of one fold; criteria are None where they are not defined.
+
+    `unseen` stimuli have a recipe that no training stimulus has; they get the mean of all training targets.
+    """
+
+    n: int
+    unseen: int
+    srocc: float | None
+    plcc: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleReport:
+    """The oracle over folds: each fold, mean and standard deviation (n - 1) over them, and all predictions pooled.
+
+    PLCC is that of the raw predictions: they are on the scale of the targets. Over the defined folds; None where there
+    is none, and no deviation of a single fold. The interval is a bootstrap over contents.
+    """
+
+    folds: tuple[FoldResult, ...]
+    srocc_mean: float | None
+    srocc_std: float | None
+    plcc_mean: float | None
+    plcc_std: float | None
+    pooled_n: int
+    pooled_srocc: float | None
+    pooled_srocc_interval: Interval | None
+    pooled_plcc: float | None
+
+
+def recipe_oracle(train: Sequence[Stimulus], stimuli: Sequence[Stimulus]) -> Array:
+    """The mean training target (N,) of each stimulus' recipe; of an unseen or empty one the mean of all.
+
+    Recipes are compared within a database: of several, each has its own means.
+
+    Raises:
+        InputError: no training stimulus has a recipe.
+    """
+    if not any(s.recipe for s in train):
+        raise InputError("the recipe oracle needs a manifest with a filled column recipe (distortion type and level)")
+    targets_of: dict[tuple[str, str | None], list[float]] = defaultdict(list)
+    for s in train:
+        targets_of[database_of(s), None].append(s.target)
+        if s.recipe:
+            targets_of[database_of(s), s.recipe].append(s.target)
+    mean_of = {key: float(np.mean(targets)) for key, targets in targets_of.items()}
+    overall = float(np.mean([s.target for s in train]))
+
+    def predict(s: Stimulus) -> float:
+        database = database_of(s)
+        return mean_of.get((database, s.recipe or None), mean_of.get((database, None), overall))
+
+    return np.array([predict(s) for s in stimuli], np.float64)
+
+
+def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> OracleReport:
+    """The oracle trained on the training part of each split, judged on its test part.
+
+    Args:
+        stimuli: the rows of a manifest.
+        splits: each names the part of every stimulus; a validation part is left out.
+
+    Raises:
+        InputError: no recipes, or a split with fewer than two test stimuli.
+    """
+    folds, tested, predicted = [], [], []
+    for number, split in enumerate(splits, start=1):
+        train = [s for s in stimuli if split.parts[s.id] == "train"]
+        test = [s for s in stimuli if split.parts[s.id] == "test"]
+        if len(test) < 2:
+            raise InputError(f"the test part of fold {number} has {len(test)} stimuli, expected at least 2")
+        scores, targets = recipe_oracle(train, test), np.array([s.target for s in test])
+        known = {(database_of(s), s.recipe) for s in train if s.recipe}
+        unseen = sum((database_of(s), s.recipe) not in known for s in test)
+        folds.append(FoldResult(n=len(test), unseen=unseen, srocc=srocc(scores, targets), plcc=plcc(scores, targets)))
+        tested += test
+        predicted.append(scores)
+    scores, targets = np.concatenate(predicted), np.array([s.target for s in tested])
+    srocc_mean, srocc_std = _mean_and_std([fold.srocc for fold in folds])
+    plcc_mean, plcc_std = _mean_and_std([fold.plcc for fold in folds])
+    return OracleReport(
+        folds=tuple(folds),
+        srocc_mean=srocc_mean,
+        srocc_std=srocc_std,
+        plcc_mean=plcc_mean,
+        plcc_std=plcc_std,
+        pooled_n=len(tested),
+        pooled_srocc=srocc(scores, targets),
+        pooled_srocc_interval=bootstrap_intervals(scores, targets, [s.content for s in tested]).srocc,
+        pooled_plcc=plcc(scores, targets),
+    )
+
+
+def _mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    known = [value for value in values if value is not None]
+    mean = float(np.mean(known)) if known else None
+    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else None
