@@ -86,8 +86,9 @@ def project(
         keys = torch.stack([_spread(buffer, splat * supersample) for buffer in keys])
         depth_unit = supersample * (size - 1) / 2
         parts.append(_resolve(keys, colors, paint, supersample=supersample, depth_unit=depth_unit))
-    names = [field.name for field in fields(Projection)]
-    return Projection(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    if len(parts) == 1:
+        return parts[0]
+    return Projection(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Projection)))
 
 
 def project_batch(
