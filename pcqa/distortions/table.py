@@ -157,5 +157,6 @@ PSNR_MAY_RISE: dict[str, str] = {
     "gpcc_like": COARSE_STEPS,
     "gpcc_like_color": COARSE_STEPS,
     "wpc_gpcc_octree_like": COARSE_STEPS,
+    "ls_color_quantization_dither": "dither keeps the mean colour of a place, at the cost of that of each point",
     "ls_quantization_noise": "the colours of a cloud may happen to lie on the values of a coarser scale",
 }
