@@ -51,16 +51,21 @@ def list_cards(name: str | None) -> None:
 @click.argument("name")
 @click.option("--root", type=FOLDER, required=True, help="Folder of the official release, unpacked.")
 @click.option("--out", type=FILE, help="The manifest.  [default: manifest.csv in the root]")
-def prepare(name: str, root: Path, out: Path | None) -> None:
+@click.option(
+    "--folds", type=FOLDER, help="Folder of published lists train_k.csv, test_k.csv.  [default: where the card says]"
+)
+@WITHOUT_FILES
+def prepare(name: str, root: Path, out: Path | None, folds: Path | None, without_files: bool) -> None:
     """Turn the official release of the database NAME into a manifest and splits; nothing is downloaded.
 
     Paths in the manifest start from the root, so a manifest elsewhere needs `--root` again. Higher targets are better.
-    The splits lie in a folder beside it: the official one, or ten divisions 80/20 by content.
+    The splits lie in a folder beside it: the official one, the folds that papers use (published lists, where they lie
+    in the root, else as many by content), or ten divisions 80/20 by content.
     """
     from rankqa_datasets.prepare import prepare as prepare_release
 
     _known(name)
-    made = prepare_release(name, root, out=out)
+    made = prepare_release(name, root, out=out, folds=folds, files=not without_files)
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{made.manifest}: {made.stimuli} stimuli of {made.contents} contents")
@@ -84,6 +89,7 @@ def _card_text(name: str) -> str:
     lines += [f"score: {card.raw}, scale {card.scale}, {card.direction} is better"]
     for field in ("reference", "content", "split", "licence", "homepage", "citation"):
         lines.append(f"{field}: {getattr(card, field)}")
+    lines += [f"folds: {card.folds}"] if card.folds else []
     for field in ("parts", "files", "columns"):
         table = getattr(card, field)
         lines += [f"{field}:", *(f"  {role}: {_words(value)}" for role, value in table.items())] if table else []

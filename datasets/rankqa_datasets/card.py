@@ -25,7 +25,7 @@ class Card:
         high: upper end of the raw scale; None where it is open.
         reference: how the pristine stimulus of a stimulus is found, or `none`.
         content: what splits group by.
-        split: `official`, or `by content` for ten divisions 80/20 with the seeds 0 to 9.
+        split: `official`, `folds by content`, or `by content` for ten divisions 80/20 with the seeds 0 to 9.
         licence: terms of use in a few words.
         homepage: where the release is to be had.
         citation: the paper.
@@ -36,6 +36,8 @@ class Card:
         parts: number of stimuli in each official part.
         types: names of the distortion types 1, 2, ... in the order of the release.
         votes: opinions behind each score, where all have the same number.
+        folds: number of content-grouped folds that papers use; those of published lists, where the release or the user
+            has them (`files.folds`), else made.
         std_factor: what the released standard deviations are multiplied by to be on the scale of the scores.
     """
 
@@ -47,7 +49,7 @@ class Card:
     direction: Literal["higher", "lower"]
     reference: str
     content: str
-    split: Literal["official", "by content"]
+    split: Literal["official", "folds by content", "by content"]
     licence: str
     homepage: str
     citation: str
@@ -60,6 +62,7 @@ class Card:
     parts: dict[str, int] = field(default_factory=dict)
     types: list[str] = field(default_factory=list)
     votes: int | None = None
+    folds: int | None = None
     std_factor: float = 1.0
 
     @property

@@ -1,9 +1,11 @@
 """The folder of an official release: files are found without regard to letter case, and what is missing is named."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from rankqa_datasets.card import Card
+from rankqa_datasets.cloud_name import cloud_key
 from rankqa_datasets.errors import InputError
 
 
@@ -21,6 +23,7 @@ class Opinion:
         recipe: distortion type and level.
         part: train, validation or test.
         subset: the part of the database it comes from, where the release has such parts.
+        name: of a cloud in the published lists of folds; None where there are none.
     """
 
     path: str
@@ -32,23 +35,31 @@ class Opinion:
     recipe: str | None = None
     part: str | None = None
     subset: str | None = None
+    name: str | None = None
 
 
 class Release:
     """Finds the files of a release; `missing` and `notes` gather what the user must hear about."""
 
-    def __init__(self, root: Path, card: Card) -> None:
+    def __init__(self, root: Path, card: Card, *, files: bool = True, lists: Path | None = None) -> None:
         """Name the folder.
+
+        Args:
+            root: the folder.
+            card: of the database.
+            files: whether stimuli must be there; otherwise they are known by their names alone.
+            lists: folder of the published lists of folds, where it is none of the card's choices.
 
         Raises:
             InputError: it is no folder.
         """
         if not root.is_dir():
             raise InputError(f"{card.title}: expected the folder of the release, got {root}; see {card.homepage}")
-        self.root, self.card = root, card
+        self.root, self.card, self.files, self.lists = root, card, files, lists
         self.missing: list[str] = []
         self.notes: list[str] = []
         self._listings: dict[Path, dict[str, str]] = {}
+        self._clouds: dict[str, list[str]] | None = None
 
     def find(self, name: str) -> str | None:
         """`name` (parts divided by `/`) in the letter case of the disk, or None; the release itself mixes cases."""
@@ -102,8 +113,50 @@ class Release:
             found = self.find(path)
             if found is not None:
                 return found
-        self.missing.append(wanted[0])
+        if self.files:
+            self.missing.append(wanted[0])
         return wanted[0]
+
+    def cloud(self, names: list[str], folders: list[str] | None = None) -> str:
+        """The path of a distorted cloud, wherever it lies below the root; the first name where files do not matter.
+
+        A cloud that is not there goes to `missing`.
+
+        Args:
+            names: what the file may be called, most wanted first.
+            folders: where to look first, should several files have that name.
+
+        Raises:
+            InputError: several files have that name, and not just one of them is in a folder of `folders`.
+        """
+        if not self.files:
+            return names[0]
+        found = self.find_cloud(names, folders)
+        if found is None:
+            self.missing.append(names[0])
+            return names[0]
+        return found
+
+    def find_cloud(self, names: list[str], folders: list[str] | None = None) -> str | None:
+        """As `cloud`, but None where the cloud is not there; so it is always where files do not matter.
+
+        Raises:
+            InputError: as `cloud`.
+        """
+        if not self.files:
+            return None
+        for name in names:
+            places = self._cloud_places().get(cloud_key(name), [])
+            for folder in folders or []:
+                inside = [path for path in places if f"/{folder.casefold()}/" in f"/{path.casefold()}"]
+                places = inside or places
+            if len(places) > 1:
+                raise InputError(
+                    f"{self.card.title}: expected one file '{name}' in {self.root}, got '{places[0]}' and '{places[1]}'"
+                )
+            if places:
+                return places[0]
+        return None
 
     def recipe(self, number: str, level: str) -> str:
         """`type_level` with the type's name in place of its number, which starts at 1.
@@ -125,6 +178,18 @@ class Release:
                 names = []
             self._listings[folder] = {name.casefold(): name for name in names} | {name: name for name in names}
         return self._listings[folder]
+
+    def _cloud_places(self) -> dict[str, list[str]]:
+        """The paths of all PLY files below the root by the key of their names; hidden folders are passed over."""
+        if self._clouds is None:
+            self._clouds = {}
+            for folder, folders, names in os.walk(self.root):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                within = Path(folder).relative_to(self.root)
+                for name in sorted(names):
+                    if name.casefold().endswith(".ply") and not name.startswith("."):
+                        self._clouds.setdefault(cloud_key(name), []).append((within / name).as_posix())
+        return self._clouds
 
     def _old_workbook(self, name: str) -> str | None:
         return self.find(name[:-1]) if name.endswith(".xlsx") else None

@@ -83,7 +83,7 @@ def read_rows(path: Path, columns: list[str], *, sheet: str | None = None) -> li
     Raises:
         InputError: the file cannot be read, or a column or the sheet is not there.
     """
-    lines = _workbook_lines(path, sheet) if path.suffix.lower() == ".xlsx" else _csv_lines(path)
+    lines = read_lines(path, sheet=sheet)
     wanted = [_plain(column) for column in columns]
     for start, line in enumerate(lines[:HEADER_WITHIN]):
         header = [_plain(cell) for cell in line]
@@ -97,6 +97,15 @@ def read_rows(path: Path, columns: list[str], *, sheet: str | None = None) -> li
             ]
     came = _brief(", ".join(cell for cell in lines[0] if cell)) if lines else "no row"
     raise InputError(f"{path}: expected the columns '{', '.join(columns)}', got '{came}'")
+
+
+def read_lines(path: Path, *, sheet: str | None = None) -> list[list[str]]:
+    """All cells of a table as text, of one width, for tables without a header over each column.
+
+    Raises:
+        InputError: the file cannot be read, or the sheet is not there.
+    """
+    return _workbook_lines(path, sheet) if path.suffix.lower() == ".xlsx" else _csv_lines(path)
 
 
 def _plain(name: str) -> str:

@@ -150,21 +150,36 @@ def read_split(path: str | Path, stimuli: Sequence[Stimulus]) -> Split:
         if id_ in parts:
             raise InputError(f"{path}: '{id_}' comes twice")
         parts[id_] = _part(part, id_, path)
+    return check_split(Split(parts), stimuli, source=str(path), advice=": make the split anew with rankqa data split")
+
+
+def check_split(split: Split, stimuli: Sequence[Stimulus], *, source: str, advice: str = "") -> Split:
+    """`split` in the order of the stimuli, if it is one of them.
+
+    Args:
+        split: to check.
+        stimuli: the rows of a manifest.
+        source: where the split comes from, for messages.
+        advice: what to do if its ids are not the stimuli's, with its punctuation in front.
+
+    Raises:
+        InputError: its ids are not exactly the stimuli's, or a content is in two parts.
+    """
+    parts = split.parts
     ids = {stimulus.id for stimulus in stimuli}
     for what, difference in (("is not in the manifest", parts.keys() - ids), ("is missing", ids - parts.keys())):
         if difference:
             more = f" (and {len(difference) - 1} more)" if len(difference) > 1 else ""
-            raise InputError(f"{path}: '{min(difference)}' {what}{more}: make the split anew with rankqa data split")
-    split = Split({stimulus.id: parts[stimulus.id] for stimulus in stimuli})
+            raise InputError(f"{source}: '{min(difference)}' {what}{more}{advice}")
     first: dict[str, Stimulus] = {}
     for stimulus in stimuli:
         other = first.setdefault(stimulus.content, stimulus)
         if parts[other.id] != parts[stimulus.id]:
             raise InputError(
-                f"{path}: content '{stimulus.content}' is in two parts: '{other.id}' in {parts[other.id]}, "
+                f"{source}: content '{stimulus.content}' is in two parts: '{other.id}' in {parts[other.id]}, "
                 f"'{stimulus.id}' in {parts[stimulus.id]}"
             )
-    return split
+    return Split({stimulus.id: parts[stimulus.id] for stimulus in stimuli})
 
 
 def _part(word: str, id_: str, path: str | Path = "manifest") -> Part:

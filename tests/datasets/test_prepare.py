@@ -35,17 +35,19 @@ def run(*arguments: object):
 
 def test_there_is_a_reader_for_each_card():
     assert sorted(READERS) == card_names()
-    assert len(READERS) == 14
+    assert len(READERS) == 26
 
 
 @pytest.mark.parametrize("name", card_names())
 def test_cards_are_whole(name):
     card = read_card(name)
     empty = [f.name for f in dataclasses.fields(card) if getattr(card, f.name) in ("", None, [], {})]
-    assert set(empty) <= {"low", "high", "columns", "parts", "types", "votes"}
+    assert set(empty) <= {"low", "high", "columns", "parts", "types", "votes", "folds"}
     assert card.homepage.startswith("http")
     assert card.direction in ("higher", "lower")
     assert (card.split == "official") == bool(card.parts)
+    assert (card.split == "by content") == (not card.parts and card.folds is None)
+    assert card.folds is None or 2 <= card.folds <= card.contents
     if card.parts:
         assert sum(card.parts.values()) == card.stimuli
     if card.low is not None and card.high is not None:
@@ -55,7 +57,7 @@ def test_cards_are_whole(name):
 
 
 def test_unknown_card():
-    with pytest.raises(InputError, match="no card of a database 'ava'; known: agiqa3k, bid"):
+    with pytest.raises(InputError, match="no card of a database 'ava'; known: agiqa3k, basics, bid"):
         read_card("ava")
 
 
@@ -179,6 +181,20 @@ def test_command_prepare(kadid):
     assert str(kadid / "manifest_splits" / "seed_9.csv") in result.stdout
     assert "note: expected 10125 stimuli, got 10" in result.stderr
     assert run("check", kadid / "manifest.csv").exit_code == 0
+
+
+def test_command_prepare_without_files(kadid, tmp_path):
+    for image in (kadid / "images").iterdir():
+        image.unlink()
+    out = tmp_path / "table.csv"
+    assert "--without-files" in run("prepare", "kadid10k", "--root", kadid, "--out", out).output
+    result = run("prepare", "kadid10k", "--root", kadid, "--out", out, "--without-files")
+    assert result.exit_code == 0
+    assert f"{out}: 10 stimuli of 5 contents" in result.stdout
+    assert run("check", out).exit_code == 1
+    assert run("check", out, "--without-files").exit_code == 0
+    assert run("check", out, "--without-files", "--modality", "image").exit_code == 2
+    assert run("split", out, "--out", tmp_path / "one.csv", "--without-files").exit_code == 0
 
 
 def test_command_errors(kadid, tmp_path):
