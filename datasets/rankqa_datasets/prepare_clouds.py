@@ -4,17 +4,23 @@ import re
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from rankqa_datasets.cloud_name import cloud_key
+from rankqa_datasets.cloud_scores import (
+    Score,
+    cloud_scores,
+    listed_cloud_scores,
+    official_cloud_scores,
+    raw_votes,
+    score_table,
+    sjtu_sheet,
+    with_ending,
+)
 from rankqa_datasets.errors import InputError
-from rankqa_datasets.published_folds import NAME, SCORE, listed_scores, lists_folder
 from rankqa_datasets.release import Opinion, Release
-from rankqa_datasets.release_table import read_lines, read_rows
+from rankqa_datasets.release_table import read_rows
 
 SJTU_NAME = re.compile(r"(?P<content>.+)_(?P<number>\d+)")
-# The order of the columns in the sheet, which has no header.
-SJTU_CONTENTS = ["redandblack", "ULB Unicorn", "loot", "soldier", "Romanoillamp", "longdress", "statue", "shiva", "hhi"]
 SJTU_LEVELS = 6
 
 # The distortion, and what follows the content in its names.
@@ -56,17 +62,6 @@ MPCCD_CODECS = {
 
 
 @dataclass(frozen=True)
-class Score:
-    """A line of a table of scores: where it stands, the cloud's name with its ending, its score and their spread."""
-
-    path: Path
-    line: int
-    name: str
-    raw: float
-    std: float | None = None
-
-
-@dataclass(frozen=True)
 class Meaning:
     """What a name says: content and recipe; and what cloud and reference may be called in the release."""
 
@@ -89,29 +84,29 @@ def sjtu(release: Release) -> list[Opinion]:
         # Some copies write numbers of two digits.
         return Meaning(match["content"], recipe, names=(f"{match['content']}_{number:02d}.ply",))
 
-    listed = _listed(release)
-    scores = list(_sjtu_sheet(release.path("scores"))) if listed is None else listed
+    listed = listed_cloud_scores(release)
+    scores = list(sjtu_sheet(score_table(release))) if listed is None else listed
     return _opinions(release, scores, meaning, example="longdress_0.ply to longdress_41.ply")
 
 
 def wpc(release: Release) -> list[Opinion]:
     """WPC: five distortions, told apart by the end of the name."""
-    return _opinions(release, _scores(release), _by_suffix(WPC_SUFFIXES), example="bag_level_7.ply")
+    return _opinions(release, cloud_scores(release), _by_suffix(WPC_SUFFIXES), example="bag_level_7.ply")
 
 
 def wpc2(release: Release) -> list[Opinion]:
     """WPC2.0: V-PCC with five steps for geometry and five for colour."""
-    return _opinions(release, _scores(release), _by_suffix(WPC2_SUFFIXES), example="bag_geo_26_col_26.ply")
+    return _opinions(release, cloud_scores(release), _by_suffix(WPC2_SUFFIXES), example="bag_geo_26_col_26.ply")
 
 
 def ls_pcqa(release: Release) -> list[Opinion]:
     """LS-PCQA part I: the 930 clouds with opinions."""
-    return _opinions(release, _scores(release), _by_name(LS_NAME), example="BirdV3_ColorNoise_3.ply")
+    return _opinions(release, cloud_scores(release), _by_name(LS_NAME), example="BirdV3_ColorNoise_3.ply")
 
 
 def pseudo_ls_pcqa(release: Release) -> list[Opinion]:
     """All of LS-PCQA, whose scores a program made up; for pretraining only."""
-    scores = list(_official(release))
+    scores = list(official_cloud_scores(release))
     return _opinions(release, scores, _by_name(LS_NAME), example="BirdV3_ColorNoise_3.ply")
 
 
@@ -126,16 +121,16 @@ def basics(release: Release) -> list[Opinion]:
         part = "test" if source in BASICS_TEST else "validation" if source in BASICS_VALIDATION else "train"
         return Meaning(found.content.lower(), found.recipe, part=part)
 
-    scores = _listed(release)
+    scores = listed_cloud_scores(release)
     if scores is None:
         columns = release.card.columns
-        paths = [release.path(role) for role in ("scores", "test")]
+        paths = [score_table(release), release.path("test")]
         rows = [row for path in paths for row in read_rows(path, list(columns.values()))]
         scores = [
             Score(
                 row.path,
                 row.line,
-                _plain(row.text(columns["name"])),
+                with_ending(row.text(columns["name"])),
                 row.number(columns["target"]),
                 row.number(columns["std"]),
             )
@@ -157,7 +152,7 @@ def mpccd(release: Release) -> list[Opinion]:
         recipe = f"{match['type']}_R{level}"
         return Meaning(match["content"], recipe, names=(long,), references=(f"{source}.ply",))
 
-    return _opinions(release, _scores(release), meaning, example="head_Octree-RAHT_R01.ply")
+    return _opinions(release, cloud_scores(release), meaning, example="head_Octree-RAHT_R01.ply")
 
 
 def _opinions(
@@ -168,7 +163,7 @@ def _opinions(
     Raises:
         InputError: a name says nothing, or files of a release are ambiguous.
     """
-    votes = _votes(release)
+    votes = raw_votes(release)
     opinions, without_votes, without_reference = [], 0, set()
     for score in scores:
         said = meaning(score.name.removesuffix(".ply"))
@@ -202,80 +197,6 @@ def _opinions(
             f"no reference such as '{min(without_reference)}.ply' found for {len(without_reference)} contents"
         )
     return opinions
-
-
-def _scores(release: Release) -> list[Score]:
-    """Scores of the lists, where they are, else of the release's own table."""
-    listed = _listed(release)
-    return list(_official(release)) if listed is None else listed
-
-
-def _listed(release: Release) -> list[Score] | None:
-    folder = lists_folder(release)
-    if folder is None:
-        return None
-    release.notes.append(f"scores are those of the lists in {folder}")
-    return [Score(row.path, row.line, _plain(row.text(NAME)), row.number(SCORE)) for row in listed_scores(folder)]
-
-
-def _official(release: Release) -> Iterable[Score]:
-    columns, path = release.card.columns, release.path("scores")
-    sheet = str(release.card.files["sheet"]) if "sheet" in release.card.files else None
-    for row in read_rows(path, [columns["name"], columns["target"]], sheet=sheet):
-        yield Score(path, row.line, _plain(row.text(columns["name"])), row.number(columns["target"]))
-
-
-def _plain(name: str) -> str:
-    """A name without the apostrophe of WPC's sheet and with the ending that some tables leave out."""
-    return f"{name.rstrip(chr(39)).removesuffix('.ply')}.ply"
-
-
-def _sjtu_sheet(path: Path) -> Iterable[Score]:
-    """The 42 x 9 sheet, one column a content; where it has a header, the header is believed.
-
-    Raises:
-        InputError: it has another size, or a cell is no number.
-    """
-    lines = [line for line in read_lines(path) if any(line)]
-    header = SJTU_CONTENTS
-    if lines and not _is_number(lines[0][0]):
-        header, lines = lines[0], lines[1:]
-    if len(lines) != 42 or any(len([cell for cell in line if cell]) != len(SJTU_CONTENTS) for line in lines):
-        raise InputError(f"{path}: expected 42 rows of {len(SJTU_CONTENTS)} scores, one column a content")
-    for column, content in enumerate(header):
-        for number, line in enumerate(lines):
-            if not _is_number(line[column]):
-                raise InputError(f"{path}: expected a score of '{content}_{number}', got '{line[column][:80]}'")
-            yield Score(path, number + 1, f"{content}_{number}.ply", float(line[column]))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _votes(release: Release) -> dict[str, list[float]]:
-    """The raw votes by the key of the cloud's name; none where there is no table of them.
-
-    Raises:
-        InputError: a vote is no number, or a cloud comes twice.
-    """
-    if "votes" not in release.card.files:
-        return {}
-    choices = [release.lists / "total_raw_score.csv"] if release.lists is not None else []
-    if (found := release.first("votes")) is not None:
-        choices.append(release.root / found)
-    path = next((path for path in choices if path.is_file()), None)
-    votes: dict[str, list[float]] = {}
-    for row in [] if path is None else read_rows(path, [NAME]):
-        key = cloud_key(row.text(NAME))
-        if key in votes:
-            raise InputError(f"{path}: row {row.line}: '{row.text(NAME)}' comes twice")
-        votes[key] = [row.number(observer) for observer, cell in row.cells.items() if observer != NAME and cell]
-    return votes
 
 
 def _by_name(pattern: re.Pattern[str]) -> Callable[[str], Meaning | None]:

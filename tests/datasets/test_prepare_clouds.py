@@ -178,10 +178,20 @@ def test_a_missing_list_is_named(sjtu):
         prepare("sjtu-pcqa", sjtu)
 
 
+@pytest.mark.parametrize("name", ["mpccd", "wpc2"])
+def test_whose_lists_hold_the_scores(tmp_path, name):
+    with pytest.raises(InputError) as caught:
+        prepare(name, tmp_path)
+    repository = read_card(name).sources[0].split()[0]
+    assert f"_data_info/test_1.csv' and the like of {repository} in {tmp_path}; clouds are at http" in str(caught.value)
+
+
 def test_lists_of_the_user(sjtu, tmp_path):
     own = tmp_path / "own"
     (sjtu / "csvfiles/sjtu_data_info").rename(own)
-    with pytest.raises(InputError, match=r"expected 'MOS\.xlsx' or 'mos\.xlsx' in"):
+    with pytest.raises(
+        InputError, match=r"expected 'MOS\.xlsx' or 'mos\.xlsx' or 'csvfiles/sjtu_data_info/test_1\.csv' and"
+    ):
         prepare("sjtu-pcqa", sjtu)
     arguments = ["data", "prepare", "sjtu-pcqa", "--root", str(sjtu), "--folds", str(own)]
     result = CliRunner().invoke(cli, arguments)
