@@ -6,13 +6,19 @@ from pydantic import Field, model_validator
 
 from shared_engine.config import Frozen, RunConfig
 
-PATCHES, VIEWS = ("patches",), ("views",)
+PATCHES, VIEWS, BOTH = ("patches",), ("views",), ("patches", "views")
 
 MODEL_INPUTS = {
     "dgcnn": PATCHES,
+    "gms-3dqa": VIEWS,
+    "gpa-net": PATCHES,
+    "it-pcqa": VIEWS,
+    "mm-pcqa": BOTH,
     "multiview": VIEWS,
     "pointnet2": PATCHES,
     "pointnet2-msg": PATCHES,
+    "pqa-net": VIEWS,
+    "timm-views": VIEWS,
 }
 """Name of a model -> the input tables that it reads. A model of the user's own takes any."""
 

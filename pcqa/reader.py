@@ -13,7 +13,7 @@ from pcqa.view_reader import ViewReader
 from rankqa_datasets.cache import ArrayCache
 from shared_engine.modality import Reader
 
-GROUPED_MODELS = {"pointnet2": {}, "pointnet2-msg": MULTI_SCALE}
+GROUPED_MODELS = {"pointnet2": {}, "pointnet2-msg": MULTI_SCALE, "mm-pcqa": MULTI_SCALE}
 """Models whose neighbours are precomputed -> their levels where the options do not say."""
 GROUPING_OPTIONS = ("counts", "radii", "neighbors")
 

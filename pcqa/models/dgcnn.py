@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from pcqa.models.graph_layers import MLP, EdgeLayer, neighbor_edges
+from pcqa.models.neighborhoods import neighbor_offsets
 from pcqa.models.patch_input import read_patches
 from pcqa.ops.knn import knn
 
@@ -16,10 +17,16 @@ class DGCNN(nn.Module):
     """Scores a cloud as the mean score of its patches.
 
     Architecture: Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", 2019, classification network; the
-    defaults are the published widths (1.8 M parameters). The first graph joins neighbours in space, each further one
-    neighbours in the features of the layer before. Ours: the head gives one score, and `patch_scale` appends the
-    logarithm of the patch's radius relative to the cloud's (see `PointNet2`). Every layer searches its neighbours anew:
-    without an accelerator this network is an order of magnitude slower than PointNet++.
+    defaults are the published widths (1.8 M parameters on coordinates alone). The first graph joins neighbours in
+    space, each further one neighbours in the features of the layer before. Ours, beside the head with one score:
+
+    - `patch_scale` appends the logarithm of the patch's radius relative to the cloud's (see `PointNet2`).
+    - The first layer sees where a point lies, and of its neighbours the differences of place and colour in units that
+      make both about 1 (see `neighbor_offsets`). The published layer would learn the colours themselves by heart, and
+      drown small displacements in them.
+
+    Every layer searches its neighbours anew: without an accelerator this network is an order of magnitude slower than
+    PointNet++.
 
     Scores do not depend on the order of the points in a patch, up to rounding and equally distant neighbours.
 
@@ -48,8 +55,8 @@ class DGCNN(nn.Module):
         self.use_colors = use_colors
         self.patch_scale = patch_scale
         self.neighbors = neighbors
-        channels = [6 if use_colors else 3, *widths]
-        self.convs = nn.ModuleList(EdgeLayer(_leaky_mlp([2 * before, after])) for before, after in pairwise(channels))
+        self.first = _leaky_mlp([3 + (6 if use_colors else 3), widths[0]])
+        self.convs = nn.ModuleList(EdgeLayer(_leaky_mlp([2 * before, after])) for before, after in pairwise(widths))
         self.embed = _leaky_mlp([sum(widths), embedding])
         pooled = 2 * embedding + int(patch_scale)
         self.scale_norm = nn.BatchNorm1d(1, affine=False) if patch_scale else None
@@ -71,13 +78,14 @@ class DGCNN(nn.Module):
             raise ValueError(
                 f"patches of {p} points cannot have {self.neighbors} neighbours each: lower model.options.neighbors"
             )
-        features = torch.cat([patches.points, patches.colors], dim=-1)
-        levels = []
-        for layer, conv in enumerate(self.convs):
-            if layer == 0:
-                table, _ = knn(patches.points, patches.points, self.neighbors)
-            else:
-                table = nearest_features(features, self.neighbors)
+        table, _ = knn(patches.points, patches.points, self.neighbors)
+        offsets = neighbor_offsets(patches.points, patches.colors, table)
+        edges = torch.cat([patches.points[:, :, None].expand(-1, -1, self.neighbors, -1), offsets], dim=-1)
+        # As in `NeighborMax`, which the other layers have.
+        features = self.first(edges.flatten(0, 2)).view(n, p, self.neighbors, -1).max(dim=2).values
+        levels = [features]
+        for conv in self.convs:
+            table = nearest_features(features, self.neighbors)
             features = conv(features.flatten(0, 1), neighbor_edges(table, p)).view(n, p, -1)
             levels.append(features)
         embedded = self.embed(torch.cat(levels, dim=-1).flatten(0, 1)).view(n, p, -1)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqa.models.small_cnn import SmallCNN
+from pcqa.models.view_batch import read_masks, read_views
+from shared_engine.channel_norm import ChannelNorm
 
 SMALL = "small"
 
@@ -27,9 +29,6 @@ class MultiView(nn.Module):
         dropout: Dropout after the hidden layer.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         *,
@@ -46,14 +45,14 @@ class MultiView(nn.Module):
                     "the small backbone has no pretrained weights: set pretrained = false or name a timm model"
                 )
             self.backbone: nn.Module = SmallCNN(widths)
-            channels, mean, std = widths[-1], (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+            self.channels = widths[-1]
+            self.normalise: nn.Module = ChannelNorm(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
         else:
-            self.backbone, channels, mean, std = _timm_features(backbone, pretrained=pretrained)
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
-        self.channels = channels
+            self.backbone, self.channels, self.normalise = _timm_features(backbone, pretrained=pretrained)
         self.is_small = backbone == SMALL
-        self.head = nn.Sequential(nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1))
+        self.head = nn.Sequential(
+            nn.Linear(2 * self.channels, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
+        )
 
     def backbone_parameters(self) -> list[nn.Parameter]:
         """The parameters of a timm backbone; none for the small CNN, which has nothing learned to protect."""
@@ -68,17 +67,14 @@ class MultiView(nn.Module):
         Returns:
             `scores` (B,); higher is better.
         """
-        views = batch["views"]
-        if views.dim() != 5 or views.shape[2] != 3:
-            raise ValueError(f"views must be (B, V, 3, H, W), got {tuple(views.shape)}")
-        maps = self.backbone((views.flatten(0, 1) - self.mean) / self.std)
+        views = read_views(batch)
+        maps = self.backbone(self.normalise(views.flatten(0, 1)))
         if not self.is_small:
             maps = maps[-1]
         if maps.shape[1] != self.channels:
             # Some timm families, Swin among them, keep channels last.
             maps = maps.permute(0, 3, 1, 2)
-        masks = batch["masks"].flatten(0, 1) if "masks" in batch else torch.ones_like(views[:, :, 0]).flatten(0, 1)
-        pooled = pool_statistics(maps, masks).view(*views.shape[:2], -1).mean(dim=1)
+        pooled = pool_statistics(maps, read_masks(batch).flatten(0, 1)).view(*views.shape[:2], -1).mean(dim=1)
         return {"scores": self.head(pooled).squeeze(1)}
 
 
@@ -103,10 +99,9 @@ def pool_statistics(maps: Tensor, masks: Tensor) -> Tensor:
     return torch.cat([mean, (variance + 1e-8).sqrt()], dim=1)
 
 
-def _timm_features(name: str, *, pretrained: bool) -> tuple[nn.Module, int, Sequence[float], Sequence[float]]:
-    """Backbone that returns its last feature map in a list, its channels, and the mean and spread of its inputs."""
-    from shared_engine.timm_import import import_timm
+def _timm_features(name: str, *, pretrained: bool) -> tuple[nn.Module, int, nn.Module]:
+    """Backbone that returns its last feature map in a list, its channels, and the normalisation of its inputs."""
+    from shared_engine.timm_backbone import map_backbone, own_normalisation
 
-    backbone = import_timm().create_model(name, pretrained=pretrained, features_only=True, out_indices=(-1,))
-    settings = backbone.pretrained_cfg if hasattr(backbone, "pretrained_cfg") else backbone.default_cfg
-    return backbone, backbone.feature_info.channels()[-1], settings["mean"], settings["std"]
+    backbone, channels = map_backbone(name, pretrained=pretrained, levels=(-1,))
+    return backbone, channels[-1], own_normalisation(backbone)

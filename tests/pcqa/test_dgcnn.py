@@ -30,15 +30,45 @@ def test_published_widths_have_the_published_number_of_parameters():
     assert round(count / 1e6, 1) == 1.8
 
 
-def test_first_layer_equals_a_naive_loop():
-    model = small_model(use_colors=False).eval()
-    points = patches()["points"][0, 0]
+@pytest.mark.parametrize("use_colors", [True, False])
+def test_first_layer_equals_a_naive_loop(use_colors):
+    model, batch = small_model(use_colors=use_colors).eval(), patches(batch=1, count=1)
+    points, colors = batch["points"][0, 0], 2 * batch["colors"][0, 0] - 1
+    seen = []
+    model.convs[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(batch)
     table = torch.cdist(points, points).topk(6, largest=False).indices
-    conv = model.convs[0]
-    ours = conv(points, neighbor_edges(table[None], len(points)))
     for i in range(len(points)):
-        edges = torch.stack([torch.cat([points[i], points[j] - points[i]]) for j in table[i]])
+        edges = []
+        for j in table[i]:
+            parts = [points[i], (points[j] - points[i]) / (6 / 48) ** 0.5, colors[j] - colors[i]]
+            edges.append(torch.cat(parts if use_colors else parts[:2]))
+        torch.testing.assert_close(seen[0][i], model.first(torch.stack(edges)).amax(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_second_layer_equals_a_naive_loop():
+    model = small_model().eval()
+    conv, features = model.convs[0], torch.randn(48, 8)
+    table = torch.cdist(features, features).topk(6, largest=False).indices
+    ours = conv(features, neighbor_edges(table[None], 48))
+    for i in range(48):
+        edges = torch.stack([torch.cat([features[i], features[j] - features[i]]) for j in table[i]])
         torch.testing.assert_close(ours[i], conv.nn(edges).amax(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_colors_count_by_their_differences_alone():
+    model, batch = small_model().eval(), patches()
+    scores = model(batch)["scores"]
+    lighter = batch | {"colors": batch["colors"] + 0.1}
+    torch.testing.assert_close(model(lighter)["scores"], scores, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(model(batch | {"colors": batch["colors"] ** 2})["scores"], scores)
+
+
+def test_a_patch_of_equal_points_scores_finitely():
+    flat = {name: torch.zeros_like(value) for name, value in patches().items()}
+    scores = small_model()(flat)["scores"]
+    scores.sum().backward()
+    assert torch.isfinite(scores).all()
 
 
 def test_nearest_features_are_those_of_a_kd_tree():
