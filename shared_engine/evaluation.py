@@ -11,7 +11,7 @@ from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.criteria import compute_criteria
 from shared_engine.intervals import bonett_wright_interval, bootstrap_intervals
-from shared_engine.mixture import rows_by_database
+from shared_engine.mixture import database_of, rows_by_database
 from shared_engine.names import UsageProblem, closest
 from shared_engine.score_mapping import Form, fit_mapping
 
@@ -110,7 +110,7 @@ def baseline_scores(stimuli: Sequence[Stimulus], baseline: Callable[[Stimulus], 
 
 
 def prediction_rows(stimuli: Sequence[Stimulus], scores: Array, part: str) -> list[dict[str, Any]]:
-    """Rows of predictions.csv; scores with all their digits."""
+    """Rows of predictions.csv; scores with all their digits. The database stands where the manifest names one."""
     return [
         {
             "id": s.id,
@@ -118,8 +118,10 @@ def prediction_rows(stimuli: Sequence[Stimulus], scores: Array, part: str) -> li
             "score": repr(float(score)),
             "target": repr(s.target),
             "target_std": "" if s.target_std is None else repr(s.target_std),
+            "votes": "" if s.votes is None else s.votes,
             "split": part,
             "recipe": s.recipe or "",
         }
+        | ({"database": database_of(s)} if database_of(s) else {})
         for s, score in zip(stimuli, scores, strict=True)
     ]

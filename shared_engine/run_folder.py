@@ -5,15 +5,16 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from safetensors import SafetensorError
 
 from rankqa_datasets.atomic_file import write_bytes_atomically, write_text_atomically
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem
+
+if TYPE_CHECKING:
+    import torch  # the functions for weights import it: commands that only read results need not wait for it
 
 
 class RunFolder:
@@ -99,23 +100,27 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def write_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_weights(path: Path, weights: Mapping[str, "torch.Tensor"], metadata: Mapping[str, str]) -> None:
     """Weights as safetensors; the metadata as one JSON text, since the format keeps no order of keys and files would
     differ.
     """
+    from safetensors.torch import save
+
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    write_bytes_atomically(path, safetensors.torch.save(tensors, {"rankqa": json.dumps(metadata)}))
+    write_bytes_atomically(path, save(tensors, {"rankqa": json.dumps(metadata)}))
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, "torch.Tensor"]:
     """Weights from safetensors.
 
     Raises:
         InputError: missing or damaged.
     """
+    from safetensors.torch import load_file
+
     try:
-        return safetensors.torch.load_file(path)
+        return load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the run has not finished; continue it with --resume") from None
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
