@@ -68,27 +68,27 @@ def bootstrap_intervals(
         unit, group_of = "stimulus", np.arange(len(scores))
     values: dict[str, Interval | None] = dict.fromkeys(("srocc", "krocc", "plcc", "plcc_mapped", "rmse"))
     if np.ptp(scores) > 0 and np.ptp(targets) > 0:
-        weights = _draw_weights(group_of, resamples, np.random.default_rng(seed))
+        weights = draw_weights(group_of, resamples, np.random.default_rng(seed))
         mapped = (mapping or fit_mapping(scores, targets))(scores)
         values = {
-            "srocc": _percentiles(
-                _weighted_plcc(_midranks(scores, weights), _midranks(targets, weights), weights), level
+            "srocc": percentile_interval(
+                weighted_plcc(weighted_midranks(scores, weights), weighted_midranks(targets, weights), weights), level
             ),
-            "krocc": _percentiles(_weighted_krocc(scores, targets, weights), level),
-            "plcc": _percentiles(_weighted_plcc(scores, targets, weights), level),
-            "plcc_mapped": _percentiles(_weighted_plcc(mapped, targets, weights), level),
-            "rmse": _percentiles(np.sqrt(weights @ (mapped - targets) ** 2 / weights.sum(axis=1)), level),
+            "krocc": percentile_interval(_weighted_krocc(scores, targets, weights), level),
+            "plcc": percentile_interval(weighted_plcc(scores, targets, weights), level),
+            "plcc_mapped": percentile_interval(weighted_plcc(mapped, targets, weights), level),
+            "rmse": percentile_interval(np.sqrt(weights @ (mapped - targets) ** 2 / weights.sum(axis=1)), level),
         }
     return Intervals(**values, unit=unit, resamples=resamples)
 
 
-def _draw_weights(group_of: NDArray[np.intp], resamples: int, rng: np.random.Generator) -> Array:
+def draw_weights(group_of: NDArray[np.intp], resamples: int, rng: np.random.Generator) -> Array:
     """(R, N): how often each stimulus is in each resample of as many groups as there are."""
     count = int(group_of.max()) + 1
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)[:, group_of]
 
 
-def _midranks(values: Array, weights: Array) -> Array:
+def weighted_midranks(values: Array, weights: Array) -> Array:
     """(R, N) midrank of each stimulus in each resample: the weight below it, and half of the weight at it."""
     unique, inverse = np.unique(values, return_inverse=True)
     at = np.zeros((len(weights), len(unique)))
@@ -97,9 +97,9 @@ def _midranks(values: Array, weights: Array) -> Array:
     return (below + (at + 1) / 2)[:, inverse]
 
 
-def _weighted_plcc(x: Array, y: Array, weights: Array) -> Array:
+def weighted_plcc(x: Array, y: Array, weights: Array) -> Array:
     """(R,) Pearson correlation of each resample, NaN where a side is constant."""
-    total = weights.sum(axis=1, keepdims=True)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1)
     x = x - np.sum(weights * x, axis=1, keepdims=True) / total
     y = y - np.sum(weights * y, axis=1, keepdims=True) / total
     xx, yy = np.sum(weights * x * x, axis=1), np.sum(weights * y * y, axis=1)
@@ -123,7 +123,8 @@ def _weighted_krocc(x: Array, y: Array, weights: Array) -> Array:
     return np.divide(agreement, np.sqrt(untied_x * untied_y), out=np.full(len(weights), np.nan), where=defined)
 
 
-def _percentiles(values: Array, level: float) -> Interval | None:
+def percentile_interval(values: Array, level: float = 0.95) -> Interval | None:
+    """Interval that holds this share of the defined values (R,); None where fewer than 100 are."""
     values = values[np.isfinite(values)]
     if len(values) < MIN_DEFINED:
         return None

@@ -52,11 +52,13 @@ def test_weighted_criteria_equal_scipy_on_the_drawn_rows():
     rng = np.random.default_rng(4)
     x, y = rng.integers(0, 9, 30).astype(float), rng.integers(0, 9, 30).astype(float)
     group_of = np.arange(30) % 7
-    weights = intervals._draw_weights(group_of, 40, rng)
+    weights = intervals.draw_weights(group_of, 40, rng)
     ours = zip(
-        intervals._weighted_plcc(intervals._midranks(x, weights), intervals._midranks(y, weights), weights),
+        intervals.weighted_plcc(
+            intervals.weighted_midranks(x, weights), intervals.weighted_midranks(y, weights), weights
+        ),
         intervals._weighted_krocc(x, y, weights),
-        intervals._weighted_plcc(x, y, weights),
+        intervals.weighted_plcc(x, y, weights),
         strict=True,
     )
     for row, values in zip(weights, ours, strict=True):
