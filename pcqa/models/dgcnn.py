@@ -14,7 +14,7 @@ from pcqa.ops.knn import knn
 
 
 class DGCNN(nn.Module):
-    """Scores a cloud as the mean score of its patches.
+    """Scores patches by edge convolutions on graphs in feature space, and a cloud by the mean of its patches.
 
     Architecture: Wang et al., "Dynamic Graph CNN for Learning on Point Clouds", 2019, classification network; the
     defaults are the published widths (1.8 M parameters on coordinates alone). The first graph joins neighbours in

@@ -14,7 +14,7 @@ from pcqa.ops.knn import knn
 
 
 class GPANet(nn.Module):
-    """Scores a cloud as the mean score of its patches, from graph convolutions that attend to perturbations.
+    """Scores patches by graph convolutions that attend to perturbations, and a cloud by the mean of its patches.
 
     RECONSTRUCTION of Shan et al., "GPA-Net: No-Reference Point Cloud Quality Assessment with Multi-task Graph
     Convolutional Network", TVCG 2023, whose code is not public. Known: patches of nearest neighbours around

@@ -12,7 +12,7 @@ from pcqa.models.patch_input import PatchInput, read_patches
 
 
 class PointNet2(nn.Module):
-    """Scores a cloud as the mean score of its patches.
+    """Scores patches by PointNet++ with single-scale grouping, and a cloud by the mean of its patches.
 
     Architecture: Qi et al., "PointNet++", 2017, classification network with single-scale grouping; the defaults are the
     published widths (1.47 M parameters on coordinates alone). Ours, beside the head with one score:

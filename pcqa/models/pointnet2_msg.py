@@ -18,7 +18,7 @@ WIDTHS = (
 
 
 class PointNet2MSG(nn.Module):
-    """Scores a cloud as the mean score of its patches.
+    """Scores patches by PointNet++ with multi-scale grouping, and a cloud by the mean of its patches.
 
     Architecture: Qi et al., "PointNet++", 2017, classification network with multi-scale grouping; the defaults are the
     published widths (1.74 M parameters on coordinates alone). Each level looks at balls of several radii around the

@@ -12,7 +12,7 @@ SMALLEST = 171
 
 
 class PQANet(nn.Module):
-    """Scores a cloud as the mean of one quality for each type of distortion, weighed by the types' probabilities.
+    """Scores a cloud as the mean of one quality for each type of distortion, weighed by how likely the type is.
 
     Architecture: Liu et al., "PQA-Net: Deep No Reference Point Cloud Quality Assessment via Multi-View Projection",
     TCSVT 2021, and its program: four convolutions with generalised divisive normalisation (GDN), shared by six views of
