@@ -42,7 +42,7 @@ def metric() -> None:
     """Full-reference metrics of files; higher is better for all of them."""
 
 
-@metric.command()
+@metric.command(short_help="Compare images with their references.")
 @_pair_options
 @click.option("--metrics", "names", default="psnr,ssim", show_default=True, help="Names with commas, or 'all'.")
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of CSV.")
@@ -77,9 +77,9 @@ def image(
     _report_failures(failures, pairs)
 
 
-@metric.command()
+@metric.command(short_help="Compare point clouds with their references.")
 @_pair_options
-@click.option("--metrics", "names", help="Names with commas, or 'all'.  [default: d1,d2,yuv,pcqm, as far as they fit]")
+@click.option("--metrics", "names", help="Names with commas, or 'all', as far as they fit.  [default: d1,d2,yuv,pcqm]")
 @click.option("--set", "settings", multiple=True, metavar="METRIC.OPTION=VALUE", help="In TOML syntax. Repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="JSON with every value of each metric, in place of CSV.")
 def cloud(
@@ -92,7 +92,7 @@ def cloud(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    r"""Compare the point cloud DIST with its reference REF, or all clouds of the folder DIST with those of REF.
+    """Compare the point cloud DIST with its reference REF, or all clouds of the folder DIST with those of REF.
 
     \b
       rankqa metric cloud ref.ply dist.ply
@@ -103,18 +103,18 @@ def cloud(
     pairs are those of its rows. Names of metrics: rankqa list metrics; their options: docs/metrics.md.
 
     Prints `path` and one column a metric on standard output. Higher is better: distances are printed with a minus sign.
-    Without --metrics, a metric that needs colours or normals that a pair lacks leaves its cell empty. PSNR of equal
-    clouds is inf, in JSON null. A pair that cannot be compared is named on standard error, the others are compared all
-    the same, and the exit code is then 1.
-    """
+    Without --metrics, or with all, a metric that needs colours or normals that a pair lacks leaves its cell empty. PSNR
+    of equal clouds is inf, in JSON null. A pair that cannot be compared is named on standard error, the others are
+    compared all the same, and the exit code is then 1.
+    """  # noqa: D301 -- in a raw text, click would print the sign that keeps the examples in lines.
     from pcqa.metrics.table import DEFAULT, METRICS
     from pcqa.modality import CLOUD
 
-    metrics = None if names is None else _metric_names(names, METRICS)
-    options = _metric_options(settings, METRICS)
+    metrics = list(DEFAULT) if names is None else _metric_names(names, METRICS)
+    options = _metric_options(settings, metrics, METRICS)
+    score = partial(_score_clouds, metrics=metrics, options=options, only_fitting=names in (None, "all"))
     pairs = find_pairs(reference, distorted, manifest, root, modality="cloud", suffixes=CLOUD.suffixes)
-    outcomes = _cloud_scores(pairs, partial(_score_clouds, metrics=metrics, options=options), jobs)
-    results, failures = _collect(pairs, outcomes)
+    results, failures = _collect(pairs, _cloud_scores(pairs, score, jobs))
     if as_json:
         _echo_json(
             [
@@ -124,7 +124,7 @@ def cloud(
         )
     else:
         rows = [(name, {key: one.score for key, one in scores.items()}) for name, scores in results]
-        _echo_csv(metrics or list(DEFAULT), rows)
+        _echo_csv(metrics, rows)
     _report_failures(failures, pairs)
 
 
@@ -135,7 +135,10 @@ def _metric_names(text: str, known: Mapping[str, object]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _metric_options(settings: Sequence[str], known: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+def _metric_options(
+    settings: Sequence[str], metrics: Sequence[str], known: Mapping[str, object]
+) -> dict[str, dict[str, Any]]:
+    from pcqa.metrics.score import checked_options
     from shared_engine.config_files import parse_setting
 
     options: dict[str, dict[str, Any]] = {}
@@ -144,7 +147,12 @@ def _metric_options(settings: Sequence[str], known: Mapping[str, object]) -> dic
             _require_metric(name, known)
             if not isinstance(table, dict):
                 raise UsageProblem(f"--set {text}: expected METRIC.OPTION=VALUE, for example d1.peak=1023")
-            options.setdefault(name, {}).update(table)
+            if name not in metrics:
+                raise UsageProblem(f"--set {text}: {name} is not asked for, only {', '.join(metrics)}")
+            try:
+                options.setdefault(name, {}).update(checked_options(name, table))
+            except InputError as error:
+                raise UsageProblem(f"--set {text}: {error}") from None
     return options
 
 
@@ -182,14 +190,18 @@ def _cloud_scores(pairs: Sequence[Pair], score: Any, jobs: int | None) -> Iterab
 
 
 def _score_clouds(
-    pair: Pair, *, metrics: list[str] | None, options: Mapping[str, Mapping[str, Any]]
+    pair: Pair, *, metrics: Sequence[str], options: Mapping[str, Mapping[str, Any]], only_fitting: bool
 ) -> dict[str, "Score"] | InputError:
     from pcqa.io import read_cloud
     from pcqa.metrics import score
+    from pcqa.metrics.cloud_pair import CloudPair
+    from pcqa.metrics.score import fitting_metrics
 
     try:
-        reference = read_cloud(pair.require_reference())
-        return score(reference, read_cloud(pair.path), metrics=metrics, options=options)
+        clouds = read_cloud(pair.require_reference()), read_cloud(pair.path)
+        if only_fitting:
+            metrics = fitting_metrics(CloudPair(*clouds), metrics, options)
+        return score(*clouds, metrics=metrics, options=options)
     except InputError as error:
         # Its text alone: what caused it need not survive the way between processes.
         return InputError(str(error))
@@ -198,10 +210,16 @@ def _score_clouds(
 def _collect(
     pairs: Sequence[Pair], outcomes: Iterable[dict[str, Any] | InputError]
 ) -> tuple[list[tuple[str, dict[str, Any]]], int]:
-    """Names and scores in the order of the pairs, and how many pairs failed."""
+    """Names and scores in the order of the pairs, and how many pairs failed.
+
+    Raises:
+        InputError: the failure of the only pair.
+    """
     results, failures = [], 0
     for pair, outcome in zip(pairs, outcomes, strict=True):
         if isinstance(outcome, InputError):
+            if len(pairs) == 1:
+                raise outcome
             failures += 1
             tqdm.write(f"Error: {outcome}", file=sys.stderr)
         else:

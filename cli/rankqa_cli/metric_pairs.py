@@ -9,11 +9,19 @@ from shared_engine.names import UsageProblem
 
 @dataclass(frozen=True)
 class Pair:
-    """A distorted file and its reference; None where there is none."""
+    """A distorted file and its reference.
+
+    Attributes:
+        name: how the results call it.
+        path: the distorted file.
+        reference: None where there is none, or not one only.
+        problem: why there is none.
+    """
 
     name: str
     path: Path
     reference: Path | None
+    problem: str = ""
 
     def require_reference(self) -> Path:
         """The reference.
@@ -22,7 +30,7 @@ class Pair:
             InputError: there is none.
         """
         if self.reference is None:
-            raise InputError(f"{self.name} has no reference, or not one only, which full-reference metrics need")
+            raise InputError(f"{self.name} has {self.problem}")
         return self.reference
 
 
@@ -41,14 +49,18 @@ def find_pairs(
 
     Raises:
         UsageProblem: arguments that do not go together.
-        InputError: nothing there.
+        InputError: nothing there, or not one reference.
     """
     if manifest is not None:
         from rankqa_datasets.manifest import read_manifest
 
         if reference is not None:
             raise UsageProblem("expected REF DIST or --manifest, got both")
-        return [Pair(s.id, s.path, s.reference) for s in read_manifest(manifest, root=root).stimuli]
+        pairs = [
+            Pair(s.id, s.path, s.reference, f"no reference in {manifest}")
+            for s in read_manifest(manifest, root=root).stimuli
+        ]
+        return _require_any(pairs, f"{manifest}: no row has a reference; fill the column 'reference'")
     if root is not None:
         raise UsageProblem("--root goes with --manifest")
     if reference is None or distorted is None:
@@ -70,9 +82,18 @@ def _pairs_of_folders(reference: Path, distorted: Path, suffixes: tuple[str, ...
         by_stem.setdefault(file.with_suffix(""), []).append(file)
     pairs = []
     for file in _files(distorted, suffixes):
-        same_stem = by_stem.get(file.with_suffix(""), [])
-        found = file if file in references else same_stem[0] if len(same_stem) == 1 else None
-        pairs.append(Pair(str(distorted / file), distorted / file, None if found is None else reference / found))
+        candidates = [file] if file in references else by_stem.get(file.with_suffix(""), [])
+        found = reference / candidates[0] if len(candidates) == 1 else None
+        names = " and ".join(str(reference / candidate) for candidate in candidates)
+        problem = f"more than one reference: {names}" if names else f"no reference: {reference} has no file of its name"
+        pairs.append(Pair(str(distorted / file), distorted / file, found, problem))
+    return _require_any(pairs, f"no file in {distorted} has exactly one reference of its name in {reference}")
+
+
+def _require_any(pairs: list[Pair], message: str) -> list[Pair]:
+    """One line where else there would be one for each file."""
+    if pairs and all(pair.reference is None for pair in pairs):
+        raise InputError(message if len(pairs) > 1 else f"{pairs[0].name} has {pairs[0].problem}")
     return pairs
 
 

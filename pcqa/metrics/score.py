@@ -1,6 +1,6 @@
 """Any set of full-reference metrics of a pair of clouds, in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from inspect import signature
 from typing import Any, NamedTuple, get_type_hints
@@ -49,24 +49,34 @@ def score(
         InputError: an unknown name or option, or a metric that cannot be computed of these clouds.
     """
     pair = CloudPair(reference, distorted)
-    names = [name for name in DEFAULT if METRICS[name].fits(pair)] if metrics is None else metrics
     options = options or {}
-    for name in (*names, *options):
+    for name in (*(metrics or ()), *options):
         if name not in METRICS:
             raise InputError(f"expected a cloud metric of {', '.join(METRICS)}, got {name!r}")
+    names = fitting_metrics(pair, DEFAULT, options) if metrics is None else metrics
     return {name: _score(name, pair, options.get(name, {})) for name in dict.fromkeys(names)}
+
+
+def fitting_metrics(pair: CloudPair, names: Iterable[str], options: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those of METRICS that need nothing that the clouds lack."""
+    return [name for name in names if METRICS[name].fits(pair, options.get(name, {}))]
 
 
 def _score(name: str, pair: CloudPair, options: Mapping[str, Any]) -> Score:
     metric = METRICS[name]
-    result = metric.function(pair, **_checked(name, options))
+    result = metric.function(pair, **checked_options(name, options))
     values = {field.name: _plain(getattr(result, field.name)) for field in fields(result)}
     headline = values[metric.field]
-    return Score(-headline if metric.is_distance else headline, values)
+    # Not -headline, which of 0 is -0.0.
+    return Score(0.0 - headline if metric.is_distance else headline, values)
 
 
-def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as the function's annotations have them: a whole number for a float becomes one."""
+def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as the function's annotations have them: a whole number for a float becomes one.
+
+    Raises:
+        InputError: the metric has no such option, or not of that type.
+    """
     function = METRICS[name].function
     known = [p.name for p in signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
     types, checked = get_type_hints(function), {}

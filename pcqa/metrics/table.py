@@ -1,6 +1,6 @@
 """All full-reference cloud metrics that are one number, by name, with one direction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,9 +38,10 @@ class Metric:
     needs: tuple[Need, ...] = ()
     is_distance: bool = False
 
-    def fits(self, pair: CloudPair) -> bool:
-        """Whether the clouds have what the metric needs."""
-        return all(_HAS[need](pair) for need in self.needs)
+    def fits(self, pair: CloudPair, options: Mapping[str, Any]) -> bool:
+        """Whether the clouds have what the metric needs, or the options allow to estimate it."""
+        # Those that know the option need normals and nothing else.
+        return bool(options.get("estimate_normals")) or all(_HAS[need](pair) for need in self.needs)
 
 
 def _colored(cloud: Cloud) -> bool:
