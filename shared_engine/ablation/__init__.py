@@ -1,0 +1,1 @@
+"""Ablations: a grid of configurations, run restartably on one machine or many."""
