@@ -1,6 +1,6 @@
 """What a modality package hands to the engine and to the command line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -50,9 +50,24 @@ def read_stimulus(
     return reader.read_pair(path, reference, generator)
 
 
+@runtime_checkable
+class FitsInputs(Protocol):
+    """A model that keeps statistics of its training inputs in its state, as the means that it subtracts.
+
+    They are taken once, before the first step and before weights of another run, which bring their own.
+    """
+
+    def fit_inputs(self, stimuli: Iterable[dict[str, Tensor]]) -> None:
+        """Take them from what the reader gives for each training stimulus, without random choices."""
+
+
 def is_full_reference(model: nn.Module) -> bool:
     """Whether a model compares stimuli with their references: its attribute `full_reference`, False by default."""
     return bool(getattr(model, "full_reference", False))
+
+
+def _as_it_is(config: Any) -> Any:
+    return config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +85,9 @@ class Modality:
     reader: Callable[[Any, ArrayCache], Reader]
     baselines: Mapping[str, Callable[[Stimulus], float]]
     """Name -> full-reference value of one stimulus that has a reference; higher is better."""
+    complete: Callable[[Any], RunConfig] = _as_it_is
+    """Fills in what only the manifest tells, before a run begins; a complete configuration stays as it is."""
+    rows_in: Callable[[Path], Sequence[Path]] | None = None
+    """The stimuli in a file, where they are rows of tables: paths of rows as if the table were a folder. None where
+    each stimulus is a file of its own.
+    """

@@ -35,18 +35,21 @@ class Parts:
         return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
 
 
-def read_parts(config: DataConfig, *, need_validation: bool, split_file: Path | None = None) -> Parts:
+def read_parts(
+    config: DataConfig, *, need_validation: bool, split_file: Path | None = None, files: bool = True
+) -> Parts:
     """Read the manifest and divide it as `DataConfig` says.
 
     Args:
         config: the data table of the run.
         need_validation: carve a validation part out of the training part where there is none.
         split_file: the split that a run has used already; nothing else is looked at then.
+        files: whether stimuli are files, see `read_manifest`.
 
     Raises:
         InputError: from the manifest or the split, or a training part of fewer than two stimuli.
     """
-    stimuli = read_manifest(config.manifest, root=config.root).stimuli
+    stimuli = read_manifest(config.manifest, root=config.root, files=files).stimuli
     if split_file is not None:
         split = read_split(split_file, stimuli)
     else:

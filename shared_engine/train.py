@@ -23,7 +23,7 @@ from shared_engine.environment import describe_environment, peak_memory_mb
 from shared_engine.evaluation import baseline_scores, prediction_rows, summarise_databases
 from shared_engine.fit import Training, fit, load, selected_weights
 from shared_engine.memory import keep_freed_memory
-from shared_engine.modality import Modality, Reader, is_full_reference, read_stimulus
+from shared_engine.modality import FitsInputs, Modality, Reader, is_full_reference, read_stimulus
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
 from shared_engine.predict import predict
@@ -68,18 +68,25 @@ def train(
     folder = RunFolder(path)
     if resume:
         folder.require()
+    config = modality.complete(config)
     parts = read_parts(
         config.data,
         need_validation=config.engine.selection == "validation",
         split_file=folder.split if resume and folder.split.exists() else None,
+        files=modality.rows_in is None,
     )
+    reader = modality.reader(config, ArrayCache(cache or path / "cache"))
     seed_torch(config.seed, "weights")
-    model = build("model", config.model.name, modality.models, config.model.options)
+    model: nn.Module = build("model", config.model.name, modality.models, config.model.options)
+    full_reference = is_full_reference(model)
+    if isinstance(model, FitsInputs):
+        model.fit_inputs(
+            read_stimulus(reader, s.path, s.reference, None, full_reference=full_reference) for s in parts.train
+        )
     if config.model.init is not None and not resume:
         start = RunFolder(Path(config.model.init))
         load_weights(model, read_weights(start.model), start.model)
     objective = build_objective(config.objective, parts)
-    reader = modality.reader(config, ArrayCache(cache or path / "cache"))
     if fabric.is_global_zero:
         if not resume:
             folder.create()
@@ -89,7 +96,7 @@ def train(
     fabric.barrier()
     _announce(config, parts, model, fabric, path, report)
     if fabric.is_global_zero:
-        _fill_cache(parts, reader, full_reference=is_full_reference(model))
+        _fill_cache(parts, reader, full_reference=full_reference)
     fabric.barrier()
     training = Training(config, parts, model, objective, reader, fabric)
     # Killed before the first epoch ended: there is no checkpoint, and the start is a function of the seed.

@@ -68,7 +68,7 @@ def evaluate(
     from shared_engine.run_folder import write_csv
 
     kind, config = read_run(run)
-    manifest = read_manifest(data, root=root)
+    manifest = read_manifest(data, root=root, files=kind.rows_in is None)
     stimuli, part = _choose(manifest, run, config.data.manifest, part)
     for column in columns:
         group_labels(stimuli, column)

@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from shared_engine.config import RunConfig
     from shared_engine.modality import Modality
 
-MODALITIES = {"image": "imgqa.modality:IMAGE", "cloud": "pcqa.modality:CLOUD"}
+MODALITIES = {
+    "image": "imgqa.modality:IMAGE",
+    "cloud": "pcqa.modality:CLOUD",
+    "features": "shared_engine.features.modality:FEATURES",
+}
 
 
 def get_modality(name: str) -> "Modality":

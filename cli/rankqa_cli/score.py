@@ -27,6 +27,8 @@ from rankqa_datasets.errors import InputError
 def score(run: Path, inputs: tuple[Path, ...], calibrated: bool, reference: Path | None, as_json: bool) -> None:
     """Score files, or all files of the modality below folders, with the model in folder RUN.
 
+    A model of features scores the rows of tables, named TABLE/PATH; a column target is not needed.
+
     Prints `path,score` on standard output; higher is better quality, on the model's own scale, or with --calibrated on
     that of the opinions it was trained on. A file that cannot be scored is named on standard error, the others are
     scored all the same, and the exit code is then 1.
@@ -37,6 +39,8 @@ def score(run: Path, inputs: tuple[Path, ...], calibrated: bool, reference: Path
 
     kind, config = read_run(run)
     files = _collect(inputs, kind.suffixes)
+    if kind.rows_in is not None:
+        files = [row for file in files for row in kind.rows_in(file)]
     scorer = FileScorer(run, kind, config, reference)
     to_scale = read_calibration(RunFolder(run)) if calibrated else None
     results: list[tuple[str, float]] = []

@@ -44,12 +44,16 @@ def train(
     resume: Path | None,
     dry_run: bool,
 ) -> None:
-    r"""Train a model of MODALITY (image or cloud) on a manifest, evaluate it on the test part, write a run folder.
+    r"""Train a model of MODALITY on a manifest, evaluate it on the test part, write a run folder.
 
     \b
       rankqa train image --data manifest.csv --recipe compact-cnn
       rankqa train cloud --data manifest.csv --recipe pointnet2-ssg --set optim.lr=5e-4 --out runs/first
+      rankqa train features --data features.csv --recipe feature-mlp
       rankqa train --resume runs/first
+
+    The manifest of `features` is a table path,target[,content,...] whose other columns of numbers are what the model
+    sees; `path` is then only the name of a row.
     """
     from shared_engine.config_files import parse_setting, read_config, read_recipe, resolve_config
 
