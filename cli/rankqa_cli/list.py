@@ -51,7 +51,7 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
 
 def _metrics() -> tuple[list[str], list[list[str]]]:
     from imgqa.metrics.table import METRICS as IMAGE_METRICS
-    from pcqa.metrics.table import METRICS as CLOUD_METRICS
+    from rankqa_cli.cloud_metrics import CLOUD_METRICS
 
     rows = []
     for modality, metrics in (("image", IMAGE_METRICS), ("cloud", CLOUD_METRICS)):

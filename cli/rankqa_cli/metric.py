@@ -20,6 +20,7 @@ from shared_engine.names import UsageProblem, closest
 
 if TYPE_CHECKING:
     from pcqa.metrics import Score
+    from pcqa.metrics.table import Metric
 
 FOLDER_OR_FILE = click.Path(path_type=Path)
 PAIR_OPTIONS = (
@@ -107,11 +108,12 @@ def cloud(
     of equal clouds is inf, in JSON null. A pair that cannot be compared is named on standard error, the others are
     compared all the same, and the exit code is then 1.
     """  # noqa: D301 -- in a raw text, click would print the sign that keeps the examples in lines.
-    from pcqa.metrics.table import DEFAULT, METRICS
+    from pcqa.metrics.table import DEFAULT
     from pcqa.modality import CLOUD
+    from rankqa_cli.cloud_metrics import CLOUD_METRICS
 
-    metrics = list(DEFAULT) if names is None else _metric_names(names, METRICS)
-    options = _metric_options(settings, metrics, METRICS)
+    metrics = list(DEFAULT) if names is None else _metric_names(names, CLOUD_METRICS)
+    options = _metric_options(settings, metrics, CLOUD_METRICS)
     score = partial(_score_clouds, metrics=metrics, options=options, only_fitting=names in (None, "all"))
     pairs = find_pairs(reference, distorted, manifest, root, modality="cloud", suffixes=CLOUD.suffixes)
     results, failures = _collect(pairs, _cloud_scores(pairs, score, jobs))
@@ -136,7 +138,7 @@ def _metric_names(text: str, known: Mapping[str, object]) -> list[str]:
 
 
 def _metric_options(
-    settings: Sequence[str], metrics: Sequence[str], known: Mapping[str, object]
+    settings: Sequence[str], metrics: Sequence[str], known: "Mapping[str, Metric]"
 ) -> dict[str, dict[str, Any]]:
     from pcqa.metrics.score import checked_options
     from shared_engine.config_files import parse_setting
@@ -150,7 +152,7 @@ def _metric_options(
             if name not in metrics:
                 raise UsageProblem(f"--set {text}: {name} is not asked for, only {', '.join(metrics)}")
             try:
-                options.setdefault(name, {}).update(checked_options(name, table))
+                options.setdefault(name, {}).update(checked_options(name, known[name], table))
             except InputError as error:
                 raise UsageProblem(f"--set {text}: {error}") from None
     return options
@@ -196,12 +198,13 @@ def _score_clouds(
     from pcqa.metrics import score
     from pcqa.metrics.cloud_pair import CloudPair
     from pcqa.metrics.score import fitting_metrics
+    from rankqa_cli.cloud_metrics import CLOUD_METRICS
 
     try:
         clouds = read_cloud(pair.require_reference()), read_cloud(pair.path)
         if only_fitting:
-            metrics = fitting_metrics(CloudPair(*clouds), metrics, options)
-        return score(*clouds, metrics=metrics, options=options)
+            metrics = fitting_metrics(CloudPair(*clouds), metrics, options, CLOUD_METRICS)
+        return score(*clouds, metrics=metrics, options=options, table=CLOUD_METRICS)
     except InputError as error:
         # Its text alone: what caused it need not survive the way between processes.
         return InputError(str(error))

@@ -17,6 +17,7 @@ from pcqa.metrics.point_ssim import point_ssim
 from pcqa.metrics.point_to_distribution import point_to_distribution
 from pcqa.metrics.point_to_plane import d2
 from pcqa.metrics.point_to_point import d1
+from pcqa.metrics.projected_psnr import projected_psnr
 from pcqa.metrics.tcdm import tcdm
 
 Need = Literal["colors", "normals", "reference_normals"]
@@ -68,6 +69,7 @@ METRICS = {
     "ms-graphsim": Metric(ms_graph_sim, "similarity", ("colors",)),
     "mped": Metric(mped, "difference", ("colors",), is_distance=True),
     "tcdm": Metric(tcdm, "similarity", ("colors",)),
+    "projected-psnr": Metric(projected_psnr, "score"),
 }
 
 DEFAULT = ("d1", "d2", "yuv", "pcqm")
