@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric  # noqa: TID253 -- this file trains; nothing light imports it
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -28,6 +29,7 @@ from shared_engine.parts import Parts
 from shared_engine.predict import predict
 from shared_engine.run_folder import RunFolder, write_csv
 from shared_engine.seeding import seed_torch
+from shared_engine.seen_scores import Seen
 from shared_engine.stimuli import (
     Batch,
     EpochBatches,
@@ -126,13 +128,15 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
     training.objective.train()
     learning_rate = training.scheduler.get_last_lr()[0]
     values_of: dict[str, list[float]] = {}
+    seen = Seen()
     bar = tqdm(training.loader, f"epoch {progress.epoch}", leave=False, disable=None if fabric.is_global_zero else True)
     for group in _groups(read_ahead(bar), config.engine.accumulate):
         for i, batch in enumerate(group):
             with fabric.no_backward_sync(training.model, enabled=i + 1 < len(group)):  # pyright: ignore[reportArgumentType]
-                values = _backward(training, batch, share=1 / len(group))
+                values = _backward(training, batch, seen, share=1 / len(group))
             for name, value in values.items():
                 values_of.setdefault(name, []).append(value)
+        values_of.setdefault("gradient_norm", []).append(_gradient_norm(training))
         if config.optim.clip_norm is not None:
             fabric.clip_gradients(training.model, training.optimizer, max_norm=config.optim.clip_norm)  # pyright: ignore[reportArgumentType]
         training.optimizer.step()
@@ -143,10 +147,10 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
             training.average.update_parameters(training.plain_model)
     # Of a mixture not every batch holds every database.
     means = {name: sum(values) / len(values) for name, values in values_of.items()}
-    return {"epoch": progress.epoch, "lr": float(learning_rate), **means}
+    return {"epoch": progress.epoch, "lr": float(learning_rate), **means, **seen.summary(training.parts)}
 
 
-def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, float]:
+def _backward(training: Training, batch: Batch, seen: Seen, *, share: float) -> dict[str, float]:
     batch = model_input(training.fabric.to_device(batch))
     outputs = dict(training.model(batch))
     scores = outputs.pop("scores")
@@ -155,6 +159,7 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
             f"scores are no longer finite in epoch {training.progress.epoch}: training diverged; "
             f"try a smaller rate with --set optim.lr={training.config.optim.lr / 10:g}"
         )
+    seen.add(batch["rows"], scores)
     # The loss core works in float64 whatever the precision of the network.
     rows, targets, target_std, databases = batch["rows"], batch["targets"], batch["target_std"], None
     if training.parts.mixture is not None:
@@ -172,6 +177,11 @@ def _backward(training: Training, batch: Batch, *, share: float) -> dict[str, fl
         raise UsageProblem(f"objective, batch of {len(scores)}: {error}") from None
     training.fabric.backward(total * share)
     return {"loss": float(total.detach())} | {f"loss_{name}": float(value) for name, value in terms.items()}
+
+
+def _gradient_norm(training: Training) -> float:
+    """Length of the whole gradient before it is clipped; under float16 that of the scaled one."""
+    return float(get_total_norm([p.grad for p in training.plain_model.parameters() if p.grad is not None]))
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
@@ -203,7 +213,7 @@ def _follow(training: Training) -> dict[str, float | None]:
             progress.test_max_srocc = max(
                 value, progress.test_max_srocc if progress.test_max_srocc is not None else -1.0
             )
-    return row | training.objective.bank_fill
+    return row | training.objective.bank_fill | training.objective.bank_age
 
 
 def _scores(training: Training, part: str) -> np.ndarray:

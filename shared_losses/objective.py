@@ -210,6 +210,12 @@ class Objective(nn.Module):
         return {name: bank.fill for name, bank in zip(names, self._score_banks, strict=False)}
 
     @property
+    def bank_age(self) -> dict[str, float | None]:
+        """Mean age of the rows of the bank in optimiser steps, named as for `bank_fill`; None while it is empty."""
+        names = [f"bank_age/{name}" for name in self.databases] or ["bank_age"]
+        return {name: bank.mean_age for name, bank in zip(names, self._score_banks, strict=False)}
+
+    @property
     def _score_banks(self) -> list[ScoreBank]:
         return [bank for bank in self.banks if isinstance(bank, ScoreBank)]
 

@@ -86,6 +86,12 @@ class ScoreBank(nn.Module):
         """Share of the slots in use, in [0, 1]."""
         return self.count.item() / self.capacity
 
+    @property
+    def mean_age(self) -> float | None:
+        """Mean age of the rows in pushes, 1 for those of the latest; None while the bank is empty."""
+        pushed_at = self.pushed_at[self.pushed_at >= 0]
+        return None if len(pushed_at) == 0 else float((self.step - pushed_at).double().mean())
+
     @torch.no_grad()
     def push(
         self,

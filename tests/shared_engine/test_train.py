@@ -59,6 +59,11 @@ def test_a_run_learns_and_its_folder_is_complete(tiny, tables, tmp_path):
     }
     assert names <= {f.name for f in (tmp_path / "run").iterdir()}
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == json.loads(json.dumps(result))
+    first, *_, last = without_seconds(tmp_path / "run")
+    assert float(last["train_srocc"]) > 0.8 > float(first["train_srocc"])
+    assert all(float(last[name]) > 0 for name in ("gradient_norm", "score_std"))
+    # Every row comes once an epoch, so that the mean age is about half an epoch's steps.
+    assert 1 <= float(last["bank_age"]) <= 20
     rows = read_predictions(tmp_path / "run")
     assert {row["split"] for row in rows} == {"test"}
     scores, targets = ([float(row[key]) for row in rows] for key in ("score", "target"))

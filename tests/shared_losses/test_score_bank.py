@@ -173,3 +173,12 @@ def test_bad_options_are_refused():
         ScoreBank(0)
     with pytest.raises(ValueError, match="max_age must be at least 1, got 0"):
         ScoreBank(3).view(max_age=0)
+
+
+def test_mean_age_counts_pushes():
+    bank = ScoreBank(4)
+    assert bank.mean_age is None
+    for ids in ([0, 1], [2], [1]):
+        rows = torch.zeros(len(ids))
+        bank.push(rows, rows, ids=torch.tensor(ids))
+    assert bank.mean_age == pytest.approx((3 + 2 + 1) / 3)  # 0 of the first push, 2 of the second, 1 of the third
