@@ -57,7 +57,10 @@ WITH_BANK = ("spearman", "plcc", "norm_in_norm", "ranknet")
 NETWORK = "feature-mlp, "
 LOSS_NAMES = [name for name in LOSSES if name not in LEFT_OUT] + [f"{name} + bank" for name in WITH_BANK]
 SEEDLESS = ("recipe oracle", "SVR")
-METHODS = [*SEEDLESS, "Extra Trees", *(NETWORK + name for name in ["mse", *(n for n in LOSS_NAMES if n != "mse")])]
+# In this order, so that a run stopped early has compared the most telling ones.
+FIRST = ("mse", "spearman", "spearman + bank", "plcc", "ranknet", "norm_in_norm")
+LOSS_NAMES = [*FIRST, *(name for name in LOSS_NAMES if name not in FIRST)]
+METHODS = [*SEEDLESS, "Extra Trees", *(NETWORK + name for name in LOSS_NAMES)]
 # SROCC, on other folds or protocols. Those for PointPCA2 are means over the regressions that pointpca2-python releases
 # beside these very features (results/v1.0-stable).
 PUBLISHED = {
@@ -223,9 +226,9 @@ def compute(data: Path, out: Path, seeds: int) -> None:
     tables = {table: read_table(data, table)[0] for table in TABLES}
     jobs = [
         (table, fold, method, [seed for seed in wanted if (table, fold, method, seed) not in done])
+        for method in METHODS
         for table, folds in tables.items()
         for fold in range(len(folds))
-        for method in METHODS
         for wanted in [range(1 if method in SEEDLESS else seeds)]
     ]
     fresh = not out.exists()
