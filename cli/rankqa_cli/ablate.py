@@ -79,7 +79,7 @@ def ablate(
     if retry_failed:
         for run in chosen:
             sweep.beside(run.id, "failure.json").unlink(missing_ok=True)
-    waiting = [run.id for run in chosen if sweep.state(run.id) == "open"]
+    waiting = [run_id for run_id, state in sweep.states(run.id for run in chosen).items() if state == "open"]
     click.echo(f"{len(chosen)} runs, {len(waiting)} to do, in {sweep.folder}", err=True)
     threads = threads or max(1, (os.cpu_count() or 1) // slots)
     _follow(sweep, waiting, _outcomes(sweep, waiting, executor, slots, threads, address, gpus))
@@ -132,7 +132,7 @@ def _reason(sweep: "Sweep", run_id: str) -> str:
 
 
 def _conclude(sweep: "Sweep", grid: "GridFile", runs: "Sequence[GridRun]") -> None:
-    states = Counter(sweep.state(run.id) for run in runs)
+    states = Counter(sweep.states(run.id for run in runs).values())
     click.echo(f"{states['finished']} of {len(runs)} runs finished, {states['failed']} failed, {states['open']} open")
     click.echo(f"next: rankqa table {sweep.folder / 'runs'}")
     if states["failed"]:
@@ -142,24 +142,22 @@ def _conclude(sweep: "Sweep", grid: "GridFile", runs: "Sequence[GridRun]") -> No
 
 def _print_plan(sweep: "Sweep", runs: "Sequence[GridRun]", slots: int) -> None:
     axes = list(runs[0].settings) if runs else []
-    states = [sweep.state(run.id) for run in runs]
-    rows = [
-        [run.id, state, *(str(run.settings[axis]) for axis in axes)] for run, state in zip(runs, states, strict=True)
-    ]
+    states = sweep.states(run.id for run in runs)
+    rows = [[run.id, states[run.id], *(str(run.settings[axis]) for axis in axes)] for run in runs]
     click.echo(text_table(["id", "state", *axes], rows))
-    left = [run for run, state in zip(runs, states, strict=True) if state != "finished"]
-    click.echo(f"{len(runs)} runs, {len(left)} to do; {_estimate(sweep, runs, left, slots)}")
+    left = [run for run in runs if states[run.id] != "finished"]
+    done = [run for run in runs if states[run.id] == "finished"]
+    click.echo(f"{len(runs)} runs, {len(left)} to do; {_estimate(sweep, done, left, slots)}")
 
 
-def _estimate(sweep: "Sweep", runs: "Sequence[GridRun]", left: "Sequence[GridRun]", slots: int) -> str:
-    """From the runs of the same modality and recipe that are finished."""
+def _estimate(sweep: "Sweep", done: "Sequence[GridRun]", left: "Sequence[GridRun]", slots: int) -> str:
+    """From the finished runs of the same modality and recipe."""
     from shared_engine.run_folder import read_json
 
     seconds: dict[tuple[str, str], list[float]] = {}
-    for run in runs:
-        if sweep.state(run.id) == "finished":
-            taken = float(read_json(sweep.folder_of(run.id).result)["seconds"])
-            seconds.setdefault((run.modality, run.config.recipe), []).append(taken)
+    for run in done:
+        taken = float(read_json(sweep.folder_of(run.id).result)["seconds"])
+        seconds.setdefault((run.modality, run.config.recipe), []).append(taken)
     kinds = [(run.modality, run.config.recipe) for run in left]
     if not left:
         return "nothing to wait for"

@@ -1,6 +1,8 @@
 """Runs of a sweep on a Ray cluster; the machines share the folder of the sweep."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
 
 from shared_engine.ablation.local import Program, run_in_process
 from shared_engine.ablation.sweep import State, Sweep
@@ -37,7 +39,8 @@ def run_on_ray(
         UsageProblem: Ray is not installed, or there is no cluster.
     """
     try:
-        import ray
+        # By name: type checkers without the extra do not find it.
+        ray: Any = import_module("ray")
     except ImportError:
         raise UsageProblem("--executor ray needs Ray: pip install 'rankqa[sweep]'") from None
     here = {"num_cpus": slots * threads} if address is None else {}

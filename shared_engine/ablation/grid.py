@@ -1,7 +1,6 @@
 """Grid files: from axes, named variants and fixed keys to a list of runs."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -158,5 +157,5 @@ def _resolve(
     except UsageProblem as error:
         combination = ", ".join(f"{axis}={label}" for axis, label in settings.items())
         raise UsageProblem(f"run with {combination}: {error}") from None
-    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
-    return GridRun(hashlib.sha256(text.encode()).hexdigest()[:12], settings, modality.name, config)
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    return GridRun(digest[:12], settings, modality.name, config)

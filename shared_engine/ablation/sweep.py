@@ -72,6 +72,12 @@ class Sweep:
             return "finished"
         return "failed" if self.beside(run_id, "failure.json").exists() else "open"
 
+    def states(self, run_ids: Iterable[str]) -> dict[str, State]:
+        """Of many runs; only those that were begun are looked at."""
+        folder = self.folder / "runs"
+        begun = {path.name.partition(".")[0] for path in folder.iterdir()} if folder.is_dir() else set()
+        return {run_id: self.state(run_id) if run_id in begun else "open" for run_id in run_ids}
+
 
 def demo_sets(runs: Iterable[GridRun]) -> set[str]:
     """Names of the demo sets that the runs need."""
