@@ -22,6 +22,7 @@ COMMANDS = {
     "view": ("rankqa_cli.view:view", "Draw clouds from several sides into one picture."),
     "data": ("rankqa_cli.data:data", "Prepare databases, make demo sets and ladders, check manifests, make splits."),
     "ablate": ("rankqa_cli.ablate:ablate", "Train every configuration of a grid, restartably, on one machine or many."),
+    "compare": ("rankqa_cli.compare:compare", "Whether one model is better than another, on the same stimuli."),
     "table": ("rankqa_cli.table:table", "Mean, spread and interval over seeds and splits of many runs."),
     "bench": ("rankqa_cli.bench:bench", "Measure speed and memory of the losses on this machine."),
     "list": ("rankqa_cli.list:list_names", "Names of models, losses, presets, recipes and metrics."),
