@@ -270,7 +270,7 @@ def report(data: Path, out: Path) -> None:
         folds, missing = read_table(data, table)
         stimuli = sum(len(test[0]) for _, test in folds)
         base = results[table, NETWORK + "mse"]
-        seeds = len({seed for _, seed in base})
+        seeds = min(sum(own == fold for own, _ in base) for fold in range(len(folds)))
         print(
             f"\n**{table}**: {stimuli} stimuli, {len(folds)} folds, {seeds} seeds; {missing} others have no features."
         )
