@@ -46,7 +46,7 @@ def ablate(
     dry_run: bool,
     show_grids: bool,
 ) -> None:
-    r"""Train every configuration of the grid GRID: a shipped one by name, or a TOML file.
+    """Train every configuration of the grid GRID: a shipped one by name, or a TOML file.
 
     \b
       rankqa ablate losses-quick

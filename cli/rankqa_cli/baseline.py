@@ -30,7 +30,7 @@ def baseline() -> None:
 @click.option("--folds", type=click.Path(path_type=Path, file_okay=False), help="Folder of split files, one a fold.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def recipe_oracle(data: Path, split_files: tuple[Path, ...], folds: Path | None, as_json: bool) -> None:
-    r"""SROCC and PLCC of a predictor that knows only the recipe of a stimulus: distortion type and level.
+    """SROCC and PLCC of a predictor that knows only the recipe of a stimulus: distortion type and level.
 
     It gives each test stimulus the mean training target of its recipe. A model that does not beat it may have learnt
     to tell recipes apart and nothing else. Without --split and --folds the manifest's own column split is used.
@@ -91,7 +91,7 @@ def _splits(
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the divisions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rater_ceiling(votes: Path, data: Path | None, halves: int, seed: int, as_json: bool) -> None:
-    r"""How well the raters of a database agree, from their raw votes: the ceiling for any model.
+    """How well the raters of a database agree, from their raw votes: the ceiling for any model.
 
     Targets of --data count for the pairs that the votes do not tell apart, so they must be on the scale of the votes.
 

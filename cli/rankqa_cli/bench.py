@@ -32,7 +32,7 @@ def losses(
     repeats: int,
     file: Path | None,
 ) -> None:
-    r"""Time and peak memory of losses, forward and backward, in units of one torch.sort of as many float32.
+    """Time and peak memory of losses, forward and backward, in units of one torch.sort of as many float32.
 
     NAMES are losses (rankqa list losses), or spearman/KERNEL; by default all. naive_sigmoid is the usual pairwise
     sigmoid, for comparison.

@@ -33,7 +33,7 @@ TITLES = {
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(runs: tuple[str, ...], part: str, as_json: bool) -> None:
-    r"""Whether one model is better than another, on the same stimuli.
+    """Whether one model is better than another, on the same stimuli.
 
     Two run folders, or several for each model with the word vs between the models; a folder of runs stands for all
     runs below it. Several runs are paired by seed and split. With more than two models each is compared with each.

@@ -32,7 +32,7 @@ CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
     help="CSV has all digits; LaTeX needs the package booktabs.",
 )
 def table(folders: tuple[Path, ...], keys: tuple[str, ...], criteria: tuple[str, ...], part: str, form: str) -> None:
-    r"""Mean, standard deviation and 95 % interval over seeds and splits, of all runs in the FOLDERS.
+    """Mean, standard deviation and 95 % interval over seeds and splits, of all runs in the FOLDERS.
 
     Runs that agree in all keys are one row. Unfinished and damaged runs and copies are listed on standard error and
     never counted.

@@ -44,7 +44,7 @@ def train(
     resume: Path | None,
     dry_run: bool,
 ) -> None:
-    r"""Train a model of MODALITY on a manifest, evaluate it on the test part, write a run folder.
+    """Train a model of MODALITY on a manifest, evaluate it on the test part, write a run folder.
 
     \b
       rankqa train image --data manifest.csv --recipe compact-cnn

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,12 +18,17 @@ from rankqa_datasets.errors import InputError
 from rankqa_datasets.file_hash import FileHashes
 
 INDEX = "entry.json"
+MAGIC = b"\x93NUMPY"  # the beginning of every .npy file
 ABANDONED_AFTER_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the numbers of a `.npy` file lie."""
+    """Where the numbers of a `.npy` file lie.
+
+    Kept in the index of an entry: NumPy parses headers with `ast`, which costs more than the pixels of a crop, and
+    which Python 3.11 gets wrong now and then in several threads at once.
+    """
 
     file: str
     size: int
@@ -33,11 +38,23 @@ class Layout:
     order: Literal["C", "F"]
 
     @classmethod
-    def of(cls, file: Path, array: np.ndarray) -> "Layout":
-        """That of an array just mapped from `file`."""
+    def read(cls, file: Path, described: dict[str, Any]) -> "Layout":
+        """From the index."""
+        size, offset = int(described["size"]), int(described["offset"])
+        return cls(str(file), size, offset, np.dtype(described["dtype"]), tuple(described["shape"]), described["order"])
+
+    @staticmethod
+    def describe(file: Path, array: np.ndarray) -> dict[str, Any]:
+        """What the index says of an array that was saved to `file`."""
         size = file.stat().st_size
-        order = "C" if array.flags.c_contiguous else "F"
-        return cls(str(file), size, size - array.nbytes, array.dtype, array.shape, order)
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"  # as NumPy saves it
+        return {
+            "size": size,
+            "offset": size - array.nbytes,
+            "dtype": array.dtype.str,
+            "shape": array.shape,
+            "order": order,
+        }
 
     @property
     def is_whole(self) -> bool:
@@ -46,6 +63,12 @@ class Layout:
             return os.stat(self.file).st_size == self.size  # noqa: PTH116 -- a Path costs as much as the call
         except OSError:
             return False
+
+    @property
+    def begins_well(self) -> bool:
+        """Whether the file is a `.npy` file."""
+        with open(self.file, "rb") as file:  # noqa: PTH123 -- as above
+            return file.read(len(MAGIC)) == MAGIC
 
     def map(self) -> np.ndarray:
         """The array, read-only."""
@@ -92,14 +115,13 @@ class ArrayCache:
         return arrays
 
     def _load(self, entry: Path) -> dict[str, np.ndarray] | None:
-        """As `_load`, but headers are read at the first time only: they cost more than the pixels of a crop."""
-        layouts = self._layouts.get(entry)
-        if layouts is not None and all(layout.is_whole for layout in layouts.values()):
-            return {name: layout.map() for name, layout in layouts.items()}
-        arrays = _load(entry)
-        if arrays is not None:
-            self._layouts[entry] = {name: Layout.of(entry / f"{name}.npy", array) for name, array in arrays.items()}
-        return arrays
+        """The arrays of an entry, whose index is read at the first time only; None if it is not there or not whole."""
+        layouts = self._layouts.get(entry) or _read_index(entry)
+        if layouts is None or not all(layout.is_whole for layout in layouts.values()):
+            self._layouts.pop(entry, None)
+            return None
+        self._layouts[entry] = layouts
+        return {name: layout.map() for name, layout in layouts.items()}
 
     def _entry(self, source: Path, recipe: str) -> Path:
         try:
@@ -118,12 +140,12 @@ class ArrayCache:
             self._sweep()
             entry.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=self._workshop()))
-            sizes = {}
+            layouts = {}
             for name, array in arrays.items():
                 file = temporary / f"{name}.npy"
                 np.save(file, array, allow_pickle=False)
-                sizes[name] = file.stat().st_size
-            (temporary / INDEX).write_text(json.dumps({"sizes": sizes, **origin}), encoding="utf-8")
+                layouts[name] = Layout.describe(file, array)
+            (temporary / INDEX).write_text(json.dumps({"arrays": layouts, **origin}), encoding="utf-8")
             _put(temporary, entry)
         except OSError as error:
             free = _free_mebibytes(self.folder)
@@ -163,19 +185,15 @@ class NoCache(ArrayCache):
         return build()
 
 
-def _load(entry: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an entry, or None if it is not there or not whole."""
+def _read_index(entry: Path) -> dict[str, Layout] | None:
+    """Where the arrays of an entry lie, or None if it is not there or not whole."""
     try:
-        sizes = json.loads((entry / INDEX).read_text(encoding="utf-8"))["sizes"]
-        arrays = {}
-        for name, size in sizes.items():
-            file = entry / f"{name}.npy"
-            if file.stat().st_size != size:
-                return None
-            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        described = json.loads((entry / INDEX).read_text(encoding="utf-8"))["arrays"]
+        layouts = {name: Layout.read(entry / f"{name}.npy", layout) for name, layout in described.items()}
+        whole = all(layout.is_whole and layout.begins_well for layout in layouts.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return arrays
+    return layouts if whole else None
 
 
 def _put(temporary: Path, entry: Path) -> None:
@@ -183,17 +201,17 @@ def _put(temporary: Path, entry: Path) -> None:
     with contextlib.suppress(OSError):
         temporary.rename(entry)
         return
-    if _load(entry) is None and entry.exists():
+    if _read_index(entry) is None and entry.exists():
         # Rename before removal: nobody may ever see an entry that is half gone.
         grave = temporary.with_name(temporary.name + ".damaged")
         with contextlib.suppress(FileNotFoundError):
             entry.rename(grave)
         shutil.rmtree(grave, ignore_errors=True)
-    if _load(entry) is None:
+    if _read_index(entry) is None:
         try:
             temporary.rename(entry)
         except OSError:
-            if _load(entry) is None:
+            if _read_index(entry) is None:
                 raise
 
 

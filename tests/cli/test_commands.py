@@ -198,3 +198,17 @@ def test_an_interrupted_command_goes_on_bit_for_bit(images, tmp_path, how):
     subprocess.run(resume, check=True, capture_output=True)
     for name in ("model.safetensors", "predictions.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (cut / name).read_bytes()
+
+
+def test_help_of_every_command_keeps_its_examples_in_lines(rankqa):
+    def texts(group: click.Group, *path: str):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            yield rankqa(*path, name, "--help").output
+            if isinstance(command, click.Group):
+                yield from texts(command, *path, name)
+
+    for text in texts(cli):
+        assert "Usage: " in text
+        assert "\\b" not in text

@@ -241,3 +241,21 @@ def test_travels_to_worker_processes(cache, source):
     cache.fetch(source, "decode", build)
     pickle.loads(pickle.dumps(cache)).fetch(source, "decode", build)
     assert build.calls == 1
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        np.arange(20, dtype=">u4")[::3],
+        np.array([True, False]),
+        np.array(2.5),
+    ],
+    ids=["view", "fortran", "strided big endian", "bool", "scalar"],
+)
+def test_any_layout_comes_back(cache, source, array):
+    for _ in range(2):
+        found = cache.fetch(source, "decode", lambda: {"values": array})["values"]
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found.reshape(array.shape), array)
