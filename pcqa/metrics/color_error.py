@@ -109,12 +109,18 @@ def _colors(cloud: MergedCloud, duplicates: Duplicates) -> UInt8[np.ndarray, "m 
     return colors
 
 
-def _average(own: np.ndarray, colors: np.ndarray, weights: np.ndarray, ties: NearestTies) -> UInt8[np.ndarray, "q 3"]:
+def average_tied_colors(
+    colors: UInt8[np.ndarray, "m 3"], weights: Int[np.ndarray, " m"], ties: NearestTies
+) -> UInt8[np.ndarray, "q 3"]:
     """The weighted mean colour of each tie set, rounded half away from zero."""
     tie_weights = weights[ties.rows]
     sums = np.add.reduceat(colors[ties.rows] * tie_weights[:, None], ties.starts, axis=0)
     total = np.add.reduceat(tie_weights, ties.starts)[:, None]
     return ((2 * sums + total) // (2 * total)).astype(np.uint8)
+
+
+def _average(own: np.ndarray, colors: np.ndarray, weights: np.ndarray, ties: NearestTies) -> UInt8[np.ndarray, "q 3"]:
+    return average_tied_colors(colors, weights, ties)
 
 
 def _first(own: np.ndarray, colors: np.ndarray, weights: np.ndarray, ties: NearestTies) -> UInt8[np.ndarray, "q 3"]:
