@@ -28,9 +28,18 @@ def splat_from_reference(points: Float[np.ndarray, "p 3"], *, pixels_per_unit: f
     Raises:
         InputError: fewer than two different points.
     """
+    return max(1, math.ceil(c * median_spacing(points) * pixels_per_unit))
+
+
+def median_spacing(points: Float[np.ndarray, "p 3"]) -> float:
+    """The median distance of a cloud's points, equal ones once, to their nearest neighbours.
+
+    Raises:
+        InputError: fewer than two different points.
+    """
     distinct = distinct_points(points)
     if len(distinct) < 2:
         raise InputError(f"the splat size needs two different points, got {len(distinct)} among {len(points)}")
     step = math.ceil(len(distinct) / MAX_QUERIES)
     distances, _ = KDTree(distinct).query(distinct[::step], k=2, workers=-1)
-    return max(1, math.ceil(c * float(np.median(distances[:, 1])) * pixels_per_unit))
+    return float(np.median(distances[:, 1]))

@@ -68,7 +68,7 @@ def image(
     from imgqa.metrics.table import METRICS
     from imgqa.modality import IMAGE
 
-    metrics = _metric_names(names, METRICS)
+    metrics = metric_names(names, METRICS)
     pairs = find_pairs(reference, distorted, manifest, root, modality="image", suffixes=IMAGE.suffixes)
     results, failures = _collect(pairs, _image_scores(pairs, metrics, jobs or os.cpu_count() or 1))
     if as_json:
@@ -107,12 +107,12 @@ def cloud(
     Without --metrics, or with all, a metric that needs colours or normals that a pair lacks leaves its cell empty. PSNR
     of equal clouds is inf, in JSON null. A pair that cannot be compared is named on standard error, the others are
     compared all the same, and the exit code is then 1.
-    """  # noqa: D301 -- in a raw text, click would print the sign that keeps the examples in lines.
+    """
     from pcqa.metrics.table import DEFAULT
     from pcqa.modality import CLOUD
     from rankqa_cli.cloud_metrics import CLOUD_METRICS
 
-    metrics = list(DEFAULT) if names is None else _metric_names(names, CLOUD_METRICS)
+    metrics = list(DEFAULT) if names is None else metric_names(names, CLOUD_METRICS)
     options = _metric_options(settings, metrics, CLOUD_METRICS)
     score = partial(_score_clouds, metrics=metrics, options=options, only_fitting=names in (None, "all"))
     pairs = find_pairs(reference, distorted, manifest, root, modality="cloud", suffixes=CLOUD.suffixes)
@@ -130,7 +130,12 @@ def cloud(
     _report_failures(failures, pairs)
 
 
-def _metric_names(text: str, known: Mapping[str, object]) -> list[str]:
+def metric_names(text: str, known: Mapping[str, object]) -> list[str]:
+    """The metrics of an option's text.
+
+    Raises:
+        UsageProblem: an unknown name.
+    """
     names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
         _require_metric(name, known)

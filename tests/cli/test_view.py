@@ -19,7 +19,7 @@ def test_a_sheet_has_a_row_a_cloud_and_a_column_a_view(rankqa, clouds, tmp_path)
 
 def test_bad_input_is_one_line_and_writes_nothing(fails, clouds, tmp_path):
     cloud, out = clouds / "reference_0.ply", tmp_path / "sheet.png"
-    assert "expected --sheet OUT.png" in fails(2, "view", cloud)
+    assert "or --sheet OUT.png" in fails(2, "view", cloud)
     assert "ends in .png, got 'sheet.jpg'" in fails(2, "view", "--sheet", tmp_path / "sheet.jpg", cloud)
     assert "expected 1 to 64, got 65" in fails(2, "view", "--sheet", out, "--size", 64, "--splat", 65, cloud)
     assert "absent.ply" in fails(1, "view", "--sheet", out, cloud, clouds / "absent.ply")
