@@ -19,7 +19,7 @@ COMMANDS = {
         "rankqa_cli.baseline:baseline",
         "What a model must beat: the recipe oracle and the raters' agreement.",
     ),
-    "view": ("rankqa_cli.view:view", "Draw clouds from several sides into one picture."),
+    "view": ("rankqa_cli.view:view", "Show a file beside its reference, with scores and errors."),
     "data": ("rankqa_cli.data:data", "Prepare databases, make demo sets and ladders, check manifests, make splits."),
     "ablate": ("rankqa_cli.ablate:ablate", "Train every configuration of a grid, restartably, on one machine or many."),
     "compare": ("rankqa_cli.compare:compare", "Whether one model is better than another, on the same stimuli."),
