@@ -24,6 +24,7 @@ COMMANDS = {
     "ablate": ("rankqa_cli.ablate:ablate", "Train every configuration of a grid, restartably, on one machine or many."),
     "compare": ("rankqa_cli.compare:compare", "Whether one model is better than another, on the same stimuli."),
     "table": ("rankqa_cli.table:table", "Mean, spread and interval over seeds and splits of many runs."),
+    "report": ("rankqa_cli.report:report", "One page about a sweep: the answer, charts, misjudged stimuli, all runs."),
     "bench": ("rankqa_cli.bench:bench", "Measure speed and memory of the losses on this machine."),
     "list": ("rankqa_cli.list:list_names", "Names of models, losses, presets, recipes and metrics."),
 }
