@@ -134,7 +134,7 @@ def _reason(sweep: "Sweep", run_id: str) -> str:
 def _conclude(sweep: "Sweep", grid: "GridFile", runs: "Sequence[GridRun]") -> None:
     states = Counter(sweep.states(run.id for run in runs).values())
     click.echo(f"{states['finished']} of {len(runs)} runs finished, {states['failed']} failed, {states['open']} open")
-    click.echo(f"next: rankqa table {sweep.folder / 'runs'}")
+    click.echo(f"next: rankqa table {sweep.folder / 'runs'}; rankqa report {sweep.folder}")
     if states["failed"]:
         why = sweep.folder / "runs" / "ID.failure.json"
         raise click.ClickException(f"{states['failed']} runs failed, see {why}; --retry-failed begins them again")

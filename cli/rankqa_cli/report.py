@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     help="Misjudged stimuli to show for each modality or database.",
 )
 def report(folders: tuple[Path, ...], out: Path | None, axis: str | None, pictures: int) -> None:
-    r"""One HTML page about a sweep, or all runs in the FOLDERS, that needs no network and no other file.
+    """One HTML page about a sweep, or all runs in the FOLDERS, that needs no network and no other file.
 
     It begins with the answer: which setting is best, by how much and how sure, compared in pairs of runs that share
     all else. Then charts, misjudged stimuli, all runs, and how to repeat them.

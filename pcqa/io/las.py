@@ -1,7 +1,9 @@
 """LAS and LAZ files of laser scanners, by way of laspy."""
 
 import warnings
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ def read_las(path: str | Path) -> Cloud:
     """
     path = Path(path)
     try:
-        import laspy  # pyright: ignore[reportMissingImports]
+        # By name: type checkers without the extra do not find it.
+        laspy: Any = import_module("laspy")
     except ImportError:
         raise InputError(f"{path}: LAS and LAZ files need laspy; type: pip install 'rankqa[las]'") from None
     with cloud_file(path, "LAS") as file:
