@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 from scipy import stats
+
+from rankqa_cli.main import cli
 
 TRAIN_IMAGE = "train image --data {0}/manifest.csv --recipe {0}/recipe.toml"
 
