@@ -20,8 +20,8 @@ How to read it
 - PCQM's default radius, .004 of the size, holds few vertices of these meshes.
 - "one colour": a metric of coloured clouds, of clouds painted grey, so that what is left is its geometry. GraphSIM,
   MS-GraphSIM, MS-PointSSIM and PointSSIM's colour are then 1 for all pairs, and not listed.
-- Published for IRPC are PCQM with SROCC .831 and TCDM with .840 (TCDM's table), over all coloured stimuli; seven of
-  two contents say nothing about that.
+- Published for IRPC are PCQM with SROCC .831 and TCDM with .840 (TCDM's table), presumably over all coloured
+  stimuli; seven of two contents say nothing about that.
 """
 
 import argparse
