@@ -32,7 +32,7 @@ def plain(model, files, config):
         for file in files:
             image = np.array(ImageOps.exif_transpose(Image.open(file)).convert("RGB"))
             crops = grid_crops(image, size=config.input.crop, count=config.input.eval_crops)
-            images = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div(255)
+            images = crops.permute(0, 3, 1, 2).contiguous().float().div(255)
             scores.append(model({"images": images[None]})["scores"].item())
     return scores
 

@@ -130,7 +130,7 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
     values_of: dict[str, list[float]] = {}
     seen = Seen()
     bar = tqdm(training.loader, f"epoch {progress.epoch}", leave=False, disable=None if fabric.is_global_zero else True)
-    for group in _groups(read_ahead(bar), config.engine.accumulate):
+    for group in _groups(read_ahead(bar, fabric.device), config.engine.accumulate):
         for i, batch in enumerate(group):
             with fabric.no_backward_sync(training.model, enabled=i + 1 < len(group)):  # pyright: ignore[reportArgumentType]
                 values = _backward(training, batch, seen, share=1 / len(group))

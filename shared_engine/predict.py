@@ -36,7 +36,7 @@ def predict(
         world_size=fabric.world_size,
     )
     scores, rows = [torch.empty(0, device=fabric.device)], [torch.empty(0, dtype=torch.int64, device=fabric.device)]
-    for batch in read_ahead(loader):
+    for batch in read_ahead(loader, fabric.device):
         batch = model_input(fabric.to_device(batch))
         scores.append(model(batch)["scores"].float())
         rows.append(batch["rows"])

@@ -131,8 +131,14 @@ def training_loader(dataset: StimulusDataset, batches: EpochBatches, workers: in
     )
 
 
-def read_ahead(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """The same batches, each read by a thread of its own while the one before is worked on."""
+def read_ahead(loader: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+    """The same batches, each read by a thread of its own while the device works on the one before.
+
+    Not where the device is the CPU: its cores are all at work, and one that is taken away holds up the others.
+    """
+    if device.type == "cpu":
+        yield from loader
+        return
     batches = iter(loader)
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)

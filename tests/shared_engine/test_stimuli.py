@@ -1,6 +1,8 @@
 import pytest
+import torch
 
-from shared_engine.stimuli import EpochBatches
+from rankqa_datasets.errors import InputError
+from shared_engine.stimuli import EpochBatches, read_ahead
 
 
 def rows(batches):
@@ -31,3 +33,17 @@ def test_processes_share_each_global_batch_evenly():
     for batch, a, b in zip(whole, *shares, strict=True):
         assert len(a) == len(b) == len(batch) // 2
         assert sorted(a + b) == sorted(batch)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_reading_ahead_changes_no_batch_and_hides_no_error(device):
+    def batches(fails: bool):
+        for row in range(3):
+            yield {"rows": torch.tensor([row])}
+        if fails:
+            raise InputError("unreadable")
+
+    read = [int(batch["rows"]) for batch in read_ahead(batches(fails=False), torch.device(device))]
+    assert read == [0, 1, 2]
+    with pytest.raises(InputError, match="unreadable"):
+        list(read_ahead(batches(fails=True), torch.device(device)))
