@@ -1,5 +1,7 @@
 """`rankqa list`."""
 
+import re
+
 import click
 
 from rankqa_cli.modalities import MODALITIES, get_modality
@@ -64,7 +66,8 @@ def _metrics() -> tuple[list[str], list[list[str]]]:
 def _summary(documented: object) -> str:
     """The first sentence of a docstring."""
     text = " ".join((documented.__doc__ or "").split("\n\n")[0].split())
-    return text.split(". ")[0].rstrip(".")
+    # A dot in a formula has a space before it.
+    return re.split(r"(?<=\S)\. ", text)[0].rstrip(".")
 
 
 LISTS = {"models": _models, "losses": _losses, "presets": _presets, "recipes": _recipes, "metrics": _metrics}
