@@ -136,9 +136,7 @@ def train_one_epoch(training: Training) -> dict[str, float | int | None]:
                 values = _backward(training, batch, seen, share=1 / len(group))
             for name, value in values.items():
                 values_of.setdefault(name, []).append(value)
-        values_of.setdefault("gradient_norm", []).append(_gradient_norm(training))
-        if config.optim.clip_norm is not None:
-            fabric.clip_gradients(training.model, training.optimizer, max_norm=config.optim.clip_norm)  # pyright: ignore[reportArgumentType]
+        values_of.setdefault("gradient_norm", []).append(_clip_gradient(training))
         training.optimizer.step()
         training.optimizer.zero_grad()
         training.scheduler.step()
@@ -179,9 +177,14 @@ def _backward(training: Training, batch: Batch, seen: Seen, *, share: float) -> 
     return {"loss": float(total.detach())} | {f"loss_{name}": float(value) for name, value in terms.items()}
 
 
-def _gradient_norm(training: Training) -> float:
-    """Length of the whole gradient before it is clipped; under float16 that of the scaled one."""
-    return float(get_total_norm([p.grad for p in training.plain_model.parameters() if p.grad is not None]))
+def _clip_gradient(training: Training) -> float:
+    """Clip the whole gradient if asked for; returns its length before (if nothing is clipped, under float16 scaled)."""
+    max_norm = training.config.optim.clip_norm
+    if max_norm is None:
+        return float(get_total_norm([p.grad for p in training.plain_model.parameters() if p.grad is not None]))
+    norm = training.fabric.clip_gradients(training.model, training.optimizer, max_norm=max_norm)  # pyright: ignore[reportArgumentType]
+    assert norm is not None  # None only where values are clipped one by one
+    return float(norm)
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
