@@ -5,7 +5,7 @@ A modality package subclasses `RunConfig` to add its own `input` table and to fi
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared_engine.names import closest
 
@@ -82,6 +82,7 @@ class ObjectiveConfig(Frozen):
     """Columns of the manifest: only stimuli that agree in them are compared, and a batch holds them all together."""
     terms: tuple[TermConfig, ...] = Field(min_length=1)
     bank: BankConfig | None = None
+    """`false` takes away the bank of a recipe."""
 
     @model_validator(mode="before")
     @classmethod
@@ -105,6 +106,12 @@ class ObjectiveConfig(Frozen):
         ]
         bank = None if preset.bank is None else {"kind": preset.bank, "capacity": preset.capacity}
         return {**table, "terms": terms, "bank": bank}
+
+    @field_validator("bank", mode="before")
+    @classmethod
+    def _without_bank(cls, table: Any) -> Any:
+        # TOML has no null, and a table over a table is merged with it.
+        return None if table is False else table
 
     @model_validator(mode="after")
     def _check_terms(self) -> "ObjectiveConfig":
