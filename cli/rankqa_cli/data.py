@@ -1,12 +1,19 @@
 """`rankqa data`."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from rankqa_cli.ladders import synth
 from rankqa_datasets.errors import InputError
 from shared_engine.names import UsageProblem, closest, resolve
+
+if TYPE_CHECKING:
+    from rankqa_datasets.split import Split
+    from rankqa_datasets.stimulus import Stimulus
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -138,11 +145,22 @@ def check(
 
 @data.command()
 @click.argument("manifest", type=FILE)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Split file; with --folds a folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Split file; with --folds or --leave-out a folder.",
+)
 @click.option("--root", type=FOLDER, help="Folder that the paths start from; default: the manifest's own.")
 @click.option("--test", "test_share", type=float, help="Share of the test part.  [default: 0.2]")
 @click.option("--validation", "validation_share", type=float, default=0.0, show_default=True)
 @click.option("--folds", type=int, help="This many folds, each content tested once; one a content: leave one out.")
+@click.option(
+    "--leave-out",
+    "column",
+    help="Leave out one value of this column after the other, such as recipe or a column type of your own, each with "
+    "one fold of the contents after the other.  [default: 5 folds, or one a content where there are fewer]",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @WITHOUT_FILES
 def split(
@@ -152,31 +170,69 @@ def split(
     test_share: float | None,
     validation_share: float,
     folds: int | None,
+    column: str | None,
     seed: int,
     without_files: bool,
 ) -> None:
-    """Divide MANIFEST by content into train, validation and test, and write the split file(s)."""
-    from rankqa_datasets.manifest import read_manifest
-    from rankqa_datasets.split import carve_validation, folds_by_content, split_by_content, write_split
+    """Divide MANIFEST by content into train, validation and test, and write the split file(s).
 
-    if folds is not None and test_share is not None:
-        raise UsageProblem("--folds and --test exclude each other: each fold is the test part once")
+    \b
+      rankqa data split manifest.csv --test 0.2 --out split.csv
+      rankqa data split manifest.csv --folds 5 --out folds
+      rankqa data split manifest.csv --leave-out type --folds 5 --out left_out
+
+    With --leave-out a split file VALUE-fold-K.csv tests the stimuli of that value whose contents are in that fold, and
+    trains on those of other values and other contents; what shares only one of both with the test part is unused. Where
+    recipes are levels (noise_1, noise_2), leave out by a column of your own that names the type.
+    """
+    from rankqa_datasets.manifest import read_manifest
+    from rankqa_datasets.split import Part, carve_validation, folds_by_content, split_by_content, write_split
+
+    if test_share is not None and (folds is not None or column is not None):
+        raise UsageProblem("--test excludes --folds and --leave-out: each fold is the test part once")
     stimuli = read_manifest(manifest, root=root, files=not without_files).stimuli
-    if folds is None:
+    if folds is None and column is None:
         share = 0.2 if test_share is None else test_share
         splits = {out: split_by_content(stimuli, test=share, validation=validation_share, seed=seed)}
     else:
-        made = folds_by_content(stimuli, folds=folds, seed=seed)
+        if column is not None:
+            made = _leave_out(stimuli, column, folds, seed)
+        else:
+            found = folds_by_content(stimuli, folds=folds or 0, seed=seed)
+            made = {f"fold_{number:02d}": one for number, one in enumerate(found, start=1)}
+        splits = {out / f"{name}.csv": one for name, one in made.items()}
         if validation_share:
-            made = [carve_validation(stimuli, one, share=validation_share, seed=seed) for one in made]
-        splits = {out / f"fold_{i:02d}.csv": one for i, one in enumerate(made, start=1)}
-    for path, one in splits.items():
+            splits = {
+                path: carve_validation(stimuli, one, share=validation_share, seed=seed) for path, one in splits.items()
+            }
+    for path in splits:
         if path.exists():
             raise InputError(f"{path} exists already; nothing is overwritten")
+    for path, one in splits.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
         write_split(one, path)
-        counts = ", ".join(f"{part} {len(one.ids(part))}" for part in ("train", "validation", "test"))
-        click.echo(f"{path}: {counts}")
+        counts = {part: len(one.ids(part)) for part in get_args(Part)}
+        click.echo(f"{path}: {', '.join(f'{part} {n}' for part, n in counts.items() if n or part != 'unused')}")
+
+
+def _leave_out(stimuli: "Sequence[Stimulus]", column: str, folds: int | None, seed: int) -> "dict[str, Split]":
+    """Names of files -> splits."""
+    from rankqa_datasets.split import splits_leaving_out
+    from shared_engine.evaluation import group_labels
+
+    if column == "content":
+        raise UsageProblem("contents are left out by --folds; --leave-out takes a column of distortions, as recipe")
+    labels = group_labels(stimuli, column)
+    contents = len({stimulus.content for stimulus in stimuli})
+    found = splits_leaving_out(stimuli, labels, folds=min(5, contents) if folds is None else folds, seed=seed)
+    value_of: dict[str, str] = {}
+    for value, _ in found:
+        # Values are free text; names of files are not.
+        other = value_of.setdefault(re.sub(r"[^\w.+-]+", "-", value), value)
+        if other != value:
+            raise InputError(f"{other!r} and {value!r} in the column {column} would share a file name: rename one")
+    name_of = {value: name for name, value in value_of.items()}
+    return {f"{name_of[value]}-fold-{number}": split for (value, number), split in found.items()}

@@ -1,4 +1,7 @@
-"""Splits: which stimuli train, which select, which are never seen. A content is never in two parts."""
+"""Splits: which stimuli train, which select, which are never seen. A content is never in two parts.
+
+A stimulus may also be in none: it is then `unused`, neither trained on nor judged.
+"""
 
 import csv
 import hashlib
@@ -16,7 +19,15 @@ from rankqa_datasets.atomic_file import write_text_atomically
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 
-Part = Literal["train", "validation", "test"]
+Part = Literal["train", "validation", "test", "unused"]
+
+# (content is in the fold, stimulus is of the label) -> part
+LEAVING_OUT: dict[tuple[bool, bool], Part] = {
+    (True, True): "test",
+    (True, False): "unused",
+    (False, True): "unused",
+    (False, False): "train",
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,51 @@ def folds_by_content(stimuli: Sequence[Stimulus], *, folds: int, seed: int = 0) 
     ]
 
 
+def splits_leaving_out(
+    stimuli: Sequence[Stimulus], labels: Sequence[str], *, folds: int, seed: int = 0
+) -> dict[tuple[str, int], Split]:
+    """Leave one distortion out, with contents held out too: a split for each label and each fold of the contents.
+
+    Tested are the stimuli of the label whose contents are in the fold; trained on are those of neither the label nor
+    the fold; all others are unused. So nothing that a model is judged on, distortion or content, was in training.
+    Over all splits each labelled stimulus is tested once. Stimuli with an empty label, such as pristine ones, are of
+    no distortion: they are never tested, and train where their content does.
+
+    Args:
+        stimuli: the rows of a manifest.
+        labels: (N,) what each stimulus is left out by, such as its type of distortion.
+        folds: folds of the contents, as in `folds_by_content`; a fold without any stimulus of a label gives no split.
+        seed: deals the contents out to the folds.
+
+    Returns:
+        (label, number of the fold from 1 on) -> split, sorted.
+
+    Raises:
+        InputError: fewer than 2 labels, a wrong number of folds, or a split with fewer than 2 test or 2 training
+            stimuli, from which no rank follows.
+    """
+    names = sorted(set(labels) - {""})
+    if len(names) < 2:
+        raise InputError(f"expected at least 2 values to leave out one after the other, got {len(names)}")
+    held_out = [set(fold.ids("test")) for fold in folds_by_content(stimuli, folds=folds, seed=seed)]
+    splits: dict[tuple[str, int], Split] = {}
+    for name in names:
+        for number, fold in enumerate(held_out, start=1):
+            parts: dict[str, Part] = {
+                s.id: LEAVING_OUT[s.id in fold, label == name] for s, label in zip(stimuli, labels, strict=True)
+            }
+            split = Split(parts)
+            tested, trained = len(split.ids("test")), len(split.ids("train"))
+            if tested == 1 or trained < 2:
+                raise InputError(
+                    f"'{name}' left out with fold {number} of {folds}: expected at least 2 test and 2 training "
+                    f"stimuli, got {tested} and {trained}: take fewer folds or a column of fewer values"
+                )
+            if tested:
+                splits[name, number] = split
+    return splits
+
+
 def split_from_column(stimuli: Sequence[Stimulus]) -> Split | None:
     """The split that the manifest's own column gives, or None if it gives none."""
     if any(stimulus.split is None for stimulus in stimuli):
@@ -136,7 +192,8 @@ def read_split(path: str | Path, stimuli: Sequence[Stimulus]) -> Split:
     """The split in a CSV `path,split`, checked against the stimuli it is for.
 
     Raises:
-        InputError: the file is not such a CSV, its paths are not exactly the stimuli's, or a content is in two parts.
+        InputError: the file is not such a CSV, its paths are not exactly the stimuli's, or a content is in two of the
+            parts train, validation and test.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
@@ -163,7 +220,8 @@ def check_split(split: Split, stimuli: Sequence[Stimulus], *, source: str, advic
         advice: what to do if its ids are not the stimuli's, with its punctuation in front.
 
     Raises:
-        InputError: its ids are not exactly the stimuli's, or a content is in two parts.
+        InputError: its ids are not exactly the stimuli's, or a content is in two of the parts train, validation and
+            test.
     """
     parts = split.parts
     ids = {stimulus.id for stimulus in stimuli}
@@ -173,6 +231,8 @@ def check_split(split: Split, stimuli: Sequence[Stimulus], *, source: str, advic
             raise InputError(f"{source}: '{min(difference)}' {what}{more}{advice}")
     first: dict[str, Stimulus] = {}
     for stimulus in stimuli:
+        if parts[stimulus.id] == "unused":
+            continue
         other = first.setdefault(stimulus.content, stimulus)
         if parts[other.id] != parts[stimulus.id]:
             raise InputError(
@@ -186,7 +246,7 @@ def _part(word: str, id_: str, path: str | Path = "manifest") -> Part:
     for part in get_args(Part):
         if word == part:
             return part
-    raise InputError(f"{path}: expected train, validation or test for '{id_}', got '{word}'")
+    raise InputError(f"{path}: expected train, validation, test or unused for '{id_}', got '{word}'")
 
 
 def _nearest_filling(contents: list[str], sizes: Counter[str], wanted: float, *, at_most: int) -> list[str]:

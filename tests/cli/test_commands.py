@@ -164,6 +164,35 @@ def test_folds_test_each_content_once(rankqa, images, tmp_path):
     assert len(tested) == len(set(tested)) == 24
 
 
+def test_a_left_out_value_is_trained_and_judged_without_its_unused_stimuli(rankqa, fails, images, tmp_path):
+    manifest, out = images / "manifest.csv", tmp_path / "left"
+    result = rankqa("data", "split", manifest, "--leave-out", "camera", "--folds", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == f"{out / 'left-fold-1.csv'}: train 8, validation 0, test 4, unused 12"
+    assert sorted(path.name for path in out.iterdir()) == [
+        f"{camera}-fold-{fold}.csv" for camera in ("left", "right") for fold in (1, 2, 3)
+    ]
+    run = tmp_path / "run"
+    trained = rankqa(
+        "train", "image", "--data", manifest, "--recipe", images / "recipe.toml", "--out", run,
+        "--split", out / "right-fold-2.csv", "--epochs", 1, "--set", "engine.selection=validation",
+        "--set", "data.validation_share=0.3",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    assert "6 training stimuli of 3 contents, 2 validation, 4 test" in trained.stderr
+    parts = {row["path"]: row["split"] for row in table((run / "split.csv").read_text())}
+    judged = {row["id"]: row["split"] for row in table((run / "predictions.csv").read_text())}
+    assert judged == {name: part for name, part in parts.items() if part in ("validation", "test")}
+    summaries = json.loads(rankqa("evaluate", run, "--data", manifest, "--json").stdout)["summaries"]
+    assert summaries["test"]["n"] == 4
+    command = ["data", "split", manifest, "--out", tmp_path / "other", "--leave-out"]
+    assert "contents are left out by --folds" in fails(2, *command, "content")
+    assert "no column 'kamera' to group by: did you mean 'camera'?" in fails(2, *command, "kamera")
+    assert "--test excludes" in fails(2, *command, "camera", "--test", 0.2)
+    assert "exists already" in fails(1, "data", "split", manifest, "--leave-out", "camera", "--folds", 3, "--out", out)
+    assert not (tmp_path / "other").exists()
+
+
 def test_check_reports_what_is_there(rankqa, images):
     result = rankqa("data", "check", images / "manifest.csv", "--modality", "image")
     assert result.exit_code == 0, result.output

@@ -14,6 +14,7 @@ from rankqa_datasets.split import (
     read_split,
     split_by_content,
     split_from_column,
+    splits_leaving_out,
     write_split,
 )
 from rankqa_datasets.stimulus import Stimulus
@@ -108,6 +109,70 @@ def test_as_many_folds_as_contents_leave_one_out():
     for wrong in (1, 4):
         with pytest.raises(InputError, match="3 contents"):
             folds_by_content(rows, folds=wrong)
+
+
+def distorted(contents: int = 6, types: str = "abc", levels: int = 3) -> tuple[list[Stimulus], list[str]]:
+    rows, labels = [], []
+    for content in range(contents):
+        for name in ["", *types]:
+            for level in range(levels if name else 1):
+                path = f"{content}/{name}{level}.png"
+                rows.append(Stimulus(path, Path("/") / path, 1.0, None, f"content {content}"))
+                labels.append(name)
+    return rows, labels
+
+
+def test_a_left_out_distortion_and_its_contents_are_nowhere_in_training():
+    rows, labels = distorted()
+    label_of = dict(zip((row.id for row in rows), labels, strict=True))
+    splits = splits_leaving_out(rows, labels, folds=3, seed=1)
+    assert list(splits) == [(name, fold) for name in "abc" for fold in (1, 2, 3)]
+    tested = Counter(id_ for split in splits.values() for id_ in split.ids("test"))
+    assert tested == Counter(row.id for row, label in zip(rows, labels, strict=True) if label)
+    folds = folds_by_content(rows, folds=3, seed=1)
+    for (name, number), split in splits.items():
+        contents = contents_of(rows, folds[number - 1], "test")
+        naive = {
+            row.id: ("test" if label_of[row.id] == name else "unused")
+            if row.content in contents
+            else ("unused" if label_of[row.id] == name else "train")
+            for row in rows
+        }
+        assert split.parts == naive
+        assert not contents_of(rows, split, "test") & contents_of(rows, split, "train")
+        assert {label_of[id_] for id_ in split.ids("train")} == {"", *"abc"} - {name}
+
+
+def test_a_split_with_unused_stimuli_comes_back_and_gives_validation(tmp_path):
+    rows, labels = distorted()
+    split = splits_leaving_out(rows, labels, folds=3)["b", 2]
+    write_split(split, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv", rows) == split
+    carved = carve_validation(rows, split, share=0.25, seed=0)
+    assert (carved.ids("test"), carved.ids("unused")) == (split.ids("test"), split.ids("unused"))
+    assert set(carved.ids("validation")) < set(split.ids("train"))
+    assert not contents_of(rows, carved, "validation") & contents_of(rows, carved, "train")
+    trained = contents_of(rows, split, "train")
+    leak = next(row.id for row in rows if row.content in trained and split.parts[row.id] == "unused")
+    leaking = Split({**split.parts, leak: "test"})
+    write_split(leaking, tmp_path / "leaking.csv")
+    with pytest.raises(InputError, match="is in two parts"):
+        read_split(tmp_path / "leaking.csv", rows)
+
+
+def test_values_that_few_contents_have():
+    rows, labels = distorted()
+    only_first = [
+        "d" if row.content == "content 0" and label == "a" else label for row, label in zip(rows, labels, strict=True)
+    ]
+    splits = splits_leaving_out(rows, only_first, folds=6)
+    assert len([name for name, _ in splits if name == "d"]) == 1
+    with pytest.raises(InputError, match="at least 2 values to leave out one after the other, got 1"):
+        splits_leaving_out(rows, ["x"] * len(rows), folds=3)
+    with pytest.raises(InputError, match=r"'lonely' left out .* got 1 and .*: take fewer folds or a column of fewer"):
+        splits_leaving_out(rows, ["lonely", *labels[1:]], folds=3)
+    with pytest.raises(InputError, match="one for each of the 6 contents, got 7"):
+        splits_leaving_out(rows, labels, folds=7)
 
 
 def test_split_from_column():
