@@ -2,7 +2,7 @@
 
     python benchmarks/ablation/kill_test.py FOLDER [--kills 20] [--seed 0]
 
-Half of the kills hit the driver alone, the others one of its workers. Exits with 0 if both sweeps end with the same 24
+Half of the kills hit the driver alone, the others one of its workers or the process that forks them. Exits with 0 if both sweeps end with the same 24
 runs and equal predictions.
 """
 
@@ -39,10 +39,11 @@ def start(grid, out):
     return subprocess.Popen([*command, str(grid), "--out", str(out), "--slots", "2"], stderr=subprocess.DEVNULL)
 
 
-def workers(driver):
-    children = Path(f"/proc/{driver.pid}/task/{driver.pid}/children")
-    tasks = Path(f"/proc/{driver.pid}/task").glob("*/children")
-    return [int(pid) for file in (children, *tasks) if file.exists() for pid in file.read_text().split()]
+def descendants(pid):
+    """Its workers, the server that forks them included."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for file in files for child in file.read_text().split()]
+    return [*children, *(one for child in children for one in descendants(child))]
 
 
 def predictions(out):
@@ -66,7 +67,7 @@ def main():
         if driver is None or driver.poll() is not None:
             driver = start(grid, args.folder / "killed")
         time.sleep(choose.uniform(0.5, 1.5 * seconds / args.kills))
-        targets = workers(driver) if choose.random() < 0.5 else [driver.pid]
+        targets = descendants(driver.pid) if choose.random() < 0.5 else [driver.pid]
         if driver.poll() is None and targets:
             os.kill(choose.choice(targets), signal.SIGKILL)
             kills += 1

@@ -12,12 +12,13 @@ import click
 from tqdm import tqdm
 
 from rankqa_cli.ladders import DEMO_SETS
-from rankqa_cli.modalities import get_modality
+from rankqa_cli.modalities import MODALITIES, get_modality
 from rankqa_cli.results import text_table
 from shared_engine.names import UsageProblem, closest, resolve
 
 if TYPE_CHECKING:
     from shared_engine.ablation.grid import GridFile, GridRun
+    from shared_engine.ablation.run_process import Start
     from shared_engine.ablation.sweep import State, Sweep
 
 
@@ -82,22 +83,51 @@ def ablate(
     waiting = [run_id for run_id, state in sweep.states(run.id for run in chosen).items() if state == "open"]
     click.echo(f"{len(chosen)} runs, {len(waiting)} to do, in {sweep.folder}", err=True)
     threads = threads or max(1, (os.cpu_count() or 1) // slots)
-    _follow(sweep, waiting, _outcomes(sweep, waiting, executor, slots, threads, address, gpus))
+    chosen_start = _start(sweep, runs, executor, threads)
+    _follow(sweep, waiting, _outcomes(sweep, waiting, chosen_start, executor, slots, threads, address, gpus))
     _conclude(sweep, read, chosen)
 
 
+def _start(sweep: "Sweep", runs: "Sequence[GridRun]", executor: str, threads: int) -> "Start":
+    """How a run gets its process: forked where it stays in one, as a program on other machines and with DDP."""
+    from shared_engine.ablation.run_process import ForkedProcess, NewProcess, thread_variables
+
+    if executor == "ray" or any(run.config.engine.devices > 1 for run in runs):
+        return NewProcess(_Program(sweep), threads)
+    from rankqa_cli.ablation_run import AblationRun
+
+    os.environ.update(thread_variables(threads))
+    return ForkedProcess(AblationRun(sweep), threads, _imports(runs))
+
+
+def _imports(runs: "Sequence[GridRun]") -> list[str]:
+    """Modules that the runs will need."""
+    targets = set()
+    for run in runs:
+        models = get_modality(run.modality).models
+        targets |= {MODALITIES[run.modality], models.get(run.config.model.name, run.config.model.name)}
+    return ["shared_engine.train", "rankqa_cli.ablation_run", *sorted({target.split(":")[0] for target in targets})]
+
+
 def _outcomes(
-    sweep: "Sweep", run_ids: Sequence[str], executor: str, slots: int, threads: int, address: str | None, gpus: float
+    sweep: "Sweep",
+    run_ids: Sequence[str],
+    start: "Start",
+    executor: str,
+    slots: int,
+    threads: int,
+    address: str | None,
+    gpus: float,
 ) -> "Iterable[tuple[str, State]]":
     if executor == "ray":
         from shared_engine.ablation.cluster import run_on_ray
 
-        return run_on_ray(sweep, run_ids, _Program(sweep), address=address, slots=slots, threads=threads, gpus=gpus)
+        return run_on_ray(sweep, run_ids, start, address=address, slots=slots, threads=threads, gpus=gpus)
     if address is not None or gpus:
         raise UsageProblem("--address and --gpus go with --executor ray")
     from shared_engine.ablation.local import run_locally
 
-    return run_locally(sweep, run_ids, _Program(sweep), slots=slots, threads=threads)
+    return run_locally(sweep, run_ids, start, slots=slots)
 
 
 class _Program:

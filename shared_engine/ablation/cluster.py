@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from shared_engine.ablation.local import Program, run_in_process
+from shared_engine.ablation.local import run_in_process
+from shared_engine.ablation.run_process import Start
 from shared_engine.ablation.sweep import State, Sweep
 from shared_engine.names import UsageProblem
 
@@ -15,7 +16,7 @@ NODE_LOSSES = 10
 def run_on_ray(
     sweep: Sweep,
     run_ids: Sequence[str],
-    program: Program,
+    start: Start,
     *,
     address: str | None,
     slots: int,
@@ -29,7 +30,7 @@ def run_on_ray(
     Args:
         sweep: its folder must have the same path on all machines.
         run_ids: ids of its index.
-        program: the command line of a run; Ray carries it to the machines.
+        start: gives a run its process; Ray carries it to the machines.
         address: of the cluster ("host:port", or "auto" for the one on this machine); None starts one here.
         slots: at most so many runs at the same time on a cluster started here.
         threads: cores of a run.
@@ -52,7 +53,7 @@ def run_on_ray(
     task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=NODE_LOSSES)(run_in_process)
     try:
         for wait in (False, True):
-            tasks = {task.remote(resolved, run_id, program, threads=threads, wait=wait): run_id for run_id in run_ids}
+            tasks = {task.remote(resolved, run_id, start, wait=wait): run_id for run_id in run_ids}
             run_ids = []
             waiting = list(tasks)
             while waiting:

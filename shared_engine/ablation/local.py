@@ -1,11 +1,10 @@
 """Runs of a sweep on this machine: so many at a time, each in a process of its own."""
 
-import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from shared_engine.ablation.run_process import Start
 from shared_engine.ablation.sweep import State, Sweep
 from shared_engine.run_folder import write_json
 
@@ -15,21 +14,12 @@ ATTEMPTS = 3
 EXIT_BUSY = 75
 """Exit code of a process whose run another process has (EX_TEMPFAIL of sysexits.h)."""
 
-Program = Callable[[str, bool], Sequence[str]]
-"""(run id, whether to wait for another process that has it) -> the command line that carries it out."""
 
-
-def run_in_process(sweep: Sweep, run_id: str, program: Program, *, threads: int, wait: bool) -> State | None:
-    """Carry out one run in a process of its own and wait for its end; None if another process has it.
-
-    The process ends with the one that began it, however that ends: its standard input closes then.
-    """
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+def run_in_process(sweep: Sweep, run_id: str, start: Start, *, wait: bool) -> State | None:
+    """Carry out one run in a process of its own and wait for its end; None if another process has it."""
     code = 0
     for _ in range(ATTEMPTS):
-        with subprocess.Popen(program(run_id, wait), stdin=subprocess.PIPE, env=environment) as process:
-            # Not communicate(), which would close the pipe.
-            code = process.wait()
+        code = start(run_id, wait)
         if code == EXIT_BUSY:
             return None
         if code in (-signal.SIGINT, 128 + signal.SIGINT):
@@ -41,17 +31,12 @@ def run_in_process(sweep: Sweep, run_id: str, program: Program, *, threads: int,
     return "failed"
 
 
-def run_locally(
-    sweep: Sweep, run_ids: Sequence[str], program: Program, *, slots: int, threads: int
-) -> Iterator[tuple[str, State]]:
+def run_locally(sweep: Sweep, run_ids: Sequence[str], start: Start, *, slots: int) -> Iterator[tuple[str, State]]:
     """Carry out all runs, `slots` at a time; yields each as it ends. Those that another sweep has come last."""
     for wait in (False, True):
         busy = []
         with ThreadPoolExecutor(slots) as pool:
-            started = {
-                pool.submit(run_in_process, sweep, run_id, program, threads=threads, wait=wait): run_id
-                for run_id in run_ids
-            }
+            started = {pool.submit(run_in_process, sweep, run_id, start, wait=wait): run_id for run_id in run_ids}
             try:
                 for done in as_completed(started):
                     state = done.result()
