@@ -1,0 +1,1 @@
+"""Features of clouds for regressors: sets of named numbers, with or without a reference."""
