@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("rankqa_cli.evaluate:evaluate", "Criteria with intervals of a trained model on a manifest."),
     "score": ("rankqa_cli.score:score", "Score files or folders with a trained model."),
     "metric": ("rankqa_cli.metric:metric", "Compare files with their references by full-reference metrics."),
+    "features": ("rankqa_cli.features:features", "Write a table of features of point clouds."),
     "baseline": (
         "rankqa_cli.baseline:baseline",
         "What a model must beat: the recipe oracle and the raters' agreement.",
