@@ -24,6 +24,7 @@ COMMANDS = {
     "data": ("rankqa_cli.data:data", "Prepare databases, make demo sets and ladders, check manifests, make splits."),
     "ablate": ("rankqa_cli.ablate:ablate", "Train every configuration of a grid, restartably, on one machine or many."),
     "compare": ("rankqa_cli.compare:compare", "Whether one model is better than another, on the same stimuli."),
+    "pool": ("rankqa_cli.pool:pool", "Join the runs of a cross-validation: each fold, their spread, and all pooled."),
     "table": ("rankqa_cli.table:table", "Mean, spread and interval over seeds and splits of many runs."),
     "report": ("rankqa_cli.report:report", "One page about a sweep: the answer, charts, misjudged stimuli, all runs."),
     "bench": ("rankqa_cli.bench:bench", "Measure speed and memory of the losses on this machine."),
