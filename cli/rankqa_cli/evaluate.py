@@ -1,8 +1,9 @@
 """`rankqa evaluate`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -90,6 +91,11 @@ def evaluate(
             found = summarise_databases(stimuli, recipe_oracle(train, stimuli), "recipe-oracle", form=form)
             rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
             summaries |= found
+    for name in _against_the_order(summaries):
+        click.echo(
+            f"note: {name}: SROCC is below 0 beyond chance: are the targets higher-is-better? turn DMOS round first",
+            err=True,
+        )
     if out is not None:
         write_csv(out, prediction_rows(stimuli, scores, part))
     if as_json:
@@ -97,6 +103,12 @@ def evaluate(
     else:
         click.echo(criteria_table(rows))
         click.echo(interval_note(summaries, form))
+
+
+def _against_the_order(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Of databases whose targets may be lower-is-better, which nothing in their manifest says."""
+    intervals = {name: summary["intervals"]["srocc"] for name, summary in summaries.items()}
+    return [name for name, interval in intervals.items() if interval is not None and interval[1] < 0]
 
 
 def _choose(manifest, run: Path, trained_on: str, part: str | None):
