@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional
 
-from pcqa.models.graph_layers import MLP, EdgeLayer, neighbor_edges
-from pcqa.models.neighborhoods import neighbor_offsets
+from pcqa.models.edge_max import normalized_edge_max
+from pcqa.models.graph_layers import MLP
+from pcqa.models.neighborhoods import neighbor_unit
 from pcqa.models.patch_input import read_patches
 from pcqa.ops.knn import knn
 
@@ -79,14 +82,13 @@ class DGCNN(nn.Module):
                 f"patches of {p} points cannot have {self.neighbors} neighbours each: lower model.options.neighbors"
             )
         table, _ = knn(patches.points, patches.points, self.neighbors)
-        offsets = neighbor_offsets(patches.points, patches.colors, table)
-        edges = torch.cat([patches.points[:, :, None].expand(-1, -1, self.neighbors, -1), offsets], dim=-1)
-        # As in `NeighborMax`, which the other layers have.
-        features = self.first(edges.flatten(0, 2)).view(n, p, self.neighbors, -1).max(dim=2).values
+        # Places of neighbours in the unit of `neighbor_offsets`, beside their colours.
+        unit = neighbor_unit(self.neighbors, p)
+        looks = torch.cat([patches.points / unit, patches.colors], dim=-1)
+        features = edge_conv(self.first, patches.points, looks, table)
         levels = [features]
         for conv in self.convs:
-            table = nearest_features(features, self.neighbors)
-            features = conv(features.flatten(0, 1), neighbor_edges(table, p)).view(n, p, -1)
+            features = conv(features, nearest_features(features, self.neighbors))
             levels.append(features)
         embedded = self.embed(torch.cat(levels, dim=-1).flatten(0, 1)).view(n, p, -1)
         pooled = torch.cat([embedded.amax(dim=1), embedded.mean(dim=1)], dim=1)
@@ -94,6 +96,39 @@ class DGCNN(nn.Module):
             pooled = torch.cat([pooled, self.scale_norm(patches.log_scales())], dim=1)
         patch_scores = self.head(pooled).view(patches.batch_size, patches.num_patches)
         return {"scores": patch_scores.mean(dim=1), "patch_scores": patch_scores}
+
+
+class EdgeLayer(nn.Module):
+    """PyG's `EdgeConv` on a neighbour table, for a network of one layer: see `edge_conv`."""
+
+    def __init__(self, network: MLP) -> None:
+        super().__init__()
+        self.nn = network
+
+    def forward(self, features: Float[Tensor, "n p c"], table: Int64[Tensor, "n p k"]) -> Float[Tensor, "n p w"]:
+        """Features of all points from the differences to their neighbours."""
+        return edge_conv(self.nn, features, features, table)
+
+
+def edge_conv(
+    network: MLP, own: Float[Tensor, "n p a"], compared: Float[Tensor, "n p b"], table: Int64[Tensor, "n p k"]
+) -> Float[Tensor, "n p w"]:
+    """The maximum over j of act(norm(W [own_i, compared_j - compared_i])), without a tensor of all edges.
+
+    Args:
+        network: One layer without bias, normalised, with a growing activation.
+        own: What a point sees of itself.
+        compared: What it sees of its neighbours as differences.
+        table: Neighbours of each point.
+    """
+    (weight,) = (linear.weight for linear in cast(Any, network.lins))
+    (norm,) = (wrapper.module for wrapper in cast(Any, network.norms))
+    # In half precision, differences of products are coarser than products of differences.
+    with torch.autocast(own.device.type, enabled=False):
+        own, compared = own.to(weight.dtype), compared.to(weight.dtype)
+        others = functional.linear(compared, weight[:, own.shape[-1] :])
+        centers = functional.linear(own, weight[:, : own.shape[-1]]) - others
+        return network.act(normalized_edge_max(centers, others, table, norm))
 
 
 @torch.no_grad()

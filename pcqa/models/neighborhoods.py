@@ -19,13 +19,19 @@ def neighbor_offsets(
     """Differences between neighbours and their point: of place, in units that make them about 1, and of colour.
 
     Colours enter as differences alone, as in `PointNet2`: distortions show in them, while colours themselves tell
-    contents apart. Places are divided by the radius in which a flat disc of radius 1 with as many points holds k of
-    them, for otherwise differences of colour drown them. That unit is the same for all patches of a size: an irregular
-    or a thin patch shows.
+    contents apart. Places are divided by `neighbor_unit`, for otherwise differences of colour drown them.
 
     Returns:
         (n, p, k, 3 + c).
     """
-    unit = math.sqrt(table.shape[2] / points.shape[1])
+    unit = neighbor_unit(table.shape[2], points.shape[1])
     place = (gather_neighbors(points, table) - points[:, :, None]) / unit
     return torch.cat([place, gather_neighbors(colors, table) - colors[:, :, None]], dim=-1)
+
+
+def neighbor_unit(neighbors: int, num_points: int) -> float:
+    """The radius in which a flat disc of radius 1 with `num_points` points holds `neighbors` of them.
+
+    The same for all patches of a size: an irregular or a thin patch shows.
+    """
+    return math.sqrt(neighbors / num_points)

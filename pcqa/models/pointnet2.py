@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pcqa.models.graph_layers import MLP, PointLayer, neighbor_edges
+from pcqa.models.graph_layers import MLP, PointLayer
 from pcqa.models.grouping import make_groupings, tables_of
 from pcqa.models.patch_input import PatchInput, read_patches
 
@@ -111,13 +111,7 @@ class SetAbstraction(nn.Module):
 
     def forward(self, points: Tensor, features: Tensor, centers: Tensor, neighbors: Tensor) -> tuple[Tensor, Tensor]:
         """(n, p, d), (n, p, c), (n, m), (n, m, k) -> centre points (n, m, d), features (n, m, c'); d is 3 or more."""
-        n, p, _ = points.shape
         center_points = torch.take_along_dim(points, centers[..., None], dim=1)
         unit = torch.cat([points[..., :3] / self.radius, points[..., 3:]], dim=-1)
         unit_centers = torch.take_along_dim(unit, centers[..., None], dim=1)
-        pooled = self.conv(
-            (features.flatten(0, 1), None),
-            (unit.flatten(0, 1), unit_centers.flatten(0, 1)),
-            neighbor_edges(neighbors, p),
-        )
-        return center_points, pooled.view(n, centers.shape[1], -1)
+        return center_points, self.conv(features, unit, unit_centers, neighbors)

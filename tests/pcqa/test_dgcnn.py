@@ -3,7 +3,6 @@ import torch
 from scipy.spatial import KDTree
 
 from pcqa.models.dgcnn import DGCNN, nearest_features
-from pcqa.models.graph_layers import neighbor_edges
 
 SMALL = {"neighbors": 6, "widths": [8, 16], "embedding": 24, "head": [16, 8]}
 
@@ -43,14 +42,14 @@ def test_first_layer_equals_a_naive_loop(use_colors):
         for j in table[i]:
             parts = [points[i], (points[j] - points[i]) / (6 / 48) ** 0.5, colors[j] - colors[i]]
             edges.append(torch.cat(parts if use_colors else parts[:2]))
-        torch.testing.assert_close(seen[0][i], model.first(torch.stack(edges)).amax(dim=0), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(seen[0][0, i], model.first(torch.stack(edges)).amax(dim=0), atol=1e-5, rtol=1e-5)
 
 
 def test_second_layer_equals_a_naive_loop():
     model = small_model().eval()
     conv, features = model.convs[0], torch.randn(48, 8)
     table = torch.cdist(features, features).topk(6, largest=False).indices
-    ours = conv(features, neighbor_edges(table[None], 48))
+    ours = conv(features[None], table[None])[0]
     for i in range(48):
         edges = torch.stack([torch.cat([features[i], features[j] - features[i]]) for j in table[i]])
         torch.testing.assert_close(ours[i], conv.nn(edges).amax(dim=0), atol=1e-5, rtol=1e-5)
@@ -69,6 +68,14 @@ def test_a_patch_of_equal_points_scores_finitely():
     scores = small_model()(flat)["scores"]
     scores.sum().backward()
     assert torch.isfinite(scores).all()
+
+
+def test_half_precision_keeps_differences_of_features():
+    layer, features = small_model().eval().convs[0], 100 + torch.randn(1, 48, 8)
+    table = nearest_features(features, 6)
+    wanted = layer(features, table)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(features, table), wanted)
 
 
 def test_nearest_features_are_those_of_a_kd_tree():
