@@ -147,12 +147,15 @@ def _extra_rows(function: Callable[..., Tensor], batch: int, bank: int, device: 
         "negative_embeddings": (batch, 3, 64),
         "student_predictions": (batch, 64),
         "teacher_predictions": (batch, 64),
+        "class_logits": (batch, 5),
     }
     wanted = inspect.signature(function).parameters
     rows = {name: torch.rand(shape, device=device) + 0.5 for name, shape in shapes.items() if name in wanted}
     for name in ("score_distribution", "target_distribution"):
         if name in rows:
             rows[name] /= rows[name].sum(1, keepdim=True)
+    if "classes" in wanted:
+        rows["classes"] = torch.arange(batch, device=device) % 5
     return rows
 
 

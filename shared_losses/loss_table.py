@@ -37,6 +37,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "smooth_l1": functional.smooth_l1_loss,
     "local_manifold": functional.local_manifold_loss,
     "consistency": functional.consistency_loss,
+    "cross_entropy": functional.cross_entropy_loss,
 }
 
 

@@ -154,3 +154,7 @@ class LocalManifoldLoss(LossModule, function=functional.local_manifold_loss):
 
 class ConsistencyLoss(LossModule, function=functional.consistency_loss):
     """Module form of `shared_losses.functional.consistency_loss`, where the options are described."""
+
+
+class CrossEntropyLoss(LossModule, function=functional.cross_entropy_loss):
+    """Module form of `shared_losses.functional.cross_entropy_loss`, where the options are described."""

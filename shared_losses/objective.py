@@ -33,7 +33,8 @@ class Term:
         use_bank: Whether the loss sees the rows of the score bank.
         options: Keyword options of the loss.
         output: What the loss takes as scores: "scores", or another output of the model, one value an item, as of a head
-            of its own. The bank holds "scores" alone.
+            of its own. The bank holds "scores" alone. For a loss of classes the output with their logits, by default
+            "class_logits".
     """
 
     name: str
@@ -63,6 +64,7 @@ class Objective(nn.Module):
         terms: The losses to add up, at least one.
         bank: Where rows are kept; needed if a term has `use_bank`. With several databases one for each, by name.
         databases: Names of the databases, where rows of several are mixed. Default: the names of the banks.
+        classes: Names of the classes that the rows' `classes` number, so that a head with fewer outputs is refused.
         grouped: Whether `databases` in `forward` are groups without name or bank.
         target_location: Mean of the training targets, handed to losses that standardise targets.
         target_scale: Standard deviation of the training targets, likewise.
@@ -82,6 +84,7 @@ class Objective(nn.Module):
         bank: ScoreBank | Mapping[str, ScoreBank] | None = None,
         *,
         databases: Sequence[str] | None = None,
+        classes: Sequence[str] = (),
         grouped: bool = False,
         target_location: Number | None = None,
         target_scale: Number | None = None,
@@ -95,6 +98,12 @@ class Objective(nn.Module):
         standard = {"location": target_location, "scale": target_scale}
         self.terms = dict(zip(_labels(terms), terms, strict=True))
         self.options = {label: _checked_options(term, standard) for label, term in self.terms.items()}
+        self.classes = tuple(classes)
+        self._logits_of = {
+            label: "class_logits" if term.output == "scores" else term.output
+            for label, term in self.terms.items()
+            if "classes" in _parameters(LOSSES[term.name])
+        }
         banks = dict(bank) if isinstance(bank, Mapping) else {} if bank is None else {"": bank}
         self.databases = tuple(databases or (banks if isinstance(bank, Mapping) else ()))
         if grouped and (banks or self.databases):
@@ -143,7 +152,7 @@ class Objective(nn.Module):
             databases: Index of each row's database in `self.databases`, needed where there are names; or number of its
                 group.
             outputs: What else the model gives or the data hold, one row an item, for the losses that name it:
-                `score_std`, `score_distribution`, `target_distribution`, `anchor_embeddings`, ...
+                `score_std`, `score_distribution`, `target_distribution`, `anchor_embeddings`, `classes`, ...
 
         Returns:
             The weighted sum, and each term's own detached value, unweighted, by name (a second term of a name is called
@@ -157,6 +166,7 @@ class Objective(nn.Module):
         """
         outputs = outputs or {}
         heads = self._heads(outputs)
+        logits = self._logits(outputs)
         rows = self._gather(scores, targets, ids, target_std, databases, outputs, heads)
         self._check_gathered(rows, heads)
         # Other outputs are no rows of the losses and may have any shape.
@@ -166,7 +176,7 @@ class Objective(nn.Module):
         total = torch.zeros((), dtype=torch.float64, device=scores.device)
         for database in used:
             share = (rows.databases == database).double().mean().item()
-            parts = self._terms_of(database, rows, {"scores": scores, **heads}, targets, given)
+            parts = self._terms_of(database, rows, {"scores": scores, **heads}, logits, targets, given)
             ramp = self._ramp(database, rows)
             for label, value in parts.items():
                 self._check_gradient(label, value)
@@ -204,6 +214,11 @@ class Objective(nn.Module):
             bank.clear()
 
     @property
+    def needs_classes(self) -> bool:
+        """Whether a term learns the classes of items."""
+        return bool(self._logits_of)
+
+    @property
     def bank_fill(self) -> dict[str, float]:
         """Fill of the bank, in [0, 1], as "bank_fill"; with several databases as "bank_fill/database" for each."""
         names = [f"bank_fill/{name}" for name in self.databases] or ["bank_fill"]
@@ -238,6 +253,11 @@ class Objective(nn.Module):
         if bool(self.databases or self.grouped) != (databases is not None):
             named = ", ".join(self.databases) or "none"
             raise ValueError(f"the objective's databases are {named}, but the batch came with databases={databases}")
+        classes = outputs.get("classes") if self.needs_classes else None
+        if classes is not None and classes.shape != scores.shape:
+            raise ValueError(
+                f"classes and scores must have one length, got shapes {tuple(classes.shape)} and {tuple(scores.shape)}"
+            )
         return gather_rows(
             scores,
             targets,
@@ -245,21 +265,29 @@ class Objective(nn.Module):
             target_std=target_std,
             score_std=outputs.get("score_std"),
             databases=databases,
-            extra=list(heads.values()),
+            extra=[*heads.values(), *(() if classes is None else (classes.double(),))],
         )
 
     def _heads(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The outputs that terms take in place of scores."""
-        wanted = dict.fromkeys(term.output for term in self.terms.values() if term.output != "scores")
-        for name in wanted:
-            if name not in outputs:
-                given = ", ".join(["scores", *outputs])
-                raise ValueError(f"a term takes the output {name!r}, but the model gives {given}")
-        return {name: outputs[name] for name in wanted}
+        wanted = (term.output for label, term in self.terms.items() if label not in self._logits_of)
+        return {name: _output(outputs, name) for name in dict.fromkeys(wanted) if name != "scores"}
+
+    def _logits(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The outputs that tell classes."""
+        found = {name: _output(outputs, name) for name in dict.fromkeys(self._logits_of.values())}
+        for name, logits in found.items():
+            width = logits.shape[-1] if logits.ndim else 0
+            if width < len(self.classes):
+                raise ValueError(
+                    f"there are {len(self.classes)} classes ({', '.join(self.classes)}), but the model's {name} tell"
+                    f" {width}: give the model as many"
+                )
+        return found
 
     def _check_gathered(self, rows: GatheredRows, heads: Mapping[str, Tensor]) -> None:
         # On the gathered rows, so that all processes raise together.
-        for name, column in zip(("scores", *heads), (rows.scores, *rows.extra), strict=True):
+        for name, column in _columns(rows, heads).items():
             check_finite(name, column)
         check_finite("targets", rows.targets)
         low, high = (x.item() for x in rows.databases.aminmax())
@@ -271,20 +299,23 @@ class Objective(nn.Module):
         database: int,
         rows: GatheredRows,
         heads: Mapping[str, Tensor],
+        logits: Mapping[str, Tensor],
         targets: Tensor,
         given: Mapping[str, Tensor | None],
     ) -> dict[str, Tensor]:
-        """The value of every term for the rows of one database; `heads` are the scores and what other terms take."""
+        """The value of every term for the rows of one database; `heads` are the scores and what other terms take, and
+        `logits` what terms of classes take.
+        """
         inside = rows.databases == database
         mine = inside[rows.own]
         if not bool(mine.any()):  # another process has rows of it
-            nothing = {name: (head * 0).sum(dtype=loss_dtype(head)) for name, head in heads.items()}
-            return {label: nothing[term.output] for label, term in self.terms.items()}
+            nothing = {name: (x * 0).sum(dtype=loss_dtype(x)) for name, x in (*heads.items(), *logits.items())}
+            return {label: nothing[self._logits_of.get(label, term.output)] for label, term in self.terms.items()}
         others = inside.clone()
         others[rows.own] = False
         bank = self._bank(database)
         rest = (rows.targets[others], rows.target_std[others], rows.score_std[others])
-        near = {name: BankRows(c[others], *rest) for name, c in zip(heads, (rows.scores, *rows.extra), strict=True)}
+        near = {name: BankRows(column[others], *rest) for name, column in _columns(rows, heads).items()}
         every = near["scores"]
         if bank is not None and any(term.use_bank for term in self.terms.values()):
             ids = None if rows.ids is None else rows.ids[inside]
@@ -294,17 +325,15 @@ class Objective(nn.Module):
         part = mine.sum().item() * rows.world_size / inside.sum().item()
         own = {name: None if column is None else column[mine] for name, column in given.items()}
         scores = {name: head[mine] if part == 1 else scale_gradient(head[mine], part) for name, head in heads.items()}
-        return {
-            label: _call(
-                term.name,
-                scores[term.output],
-                targets[mine],
-                every if term.use_bank else near[term.output],
-                own,
-                self.options[label],
-            )
-            for label, term in self.terms.items()
-        }
+        told = {name: scale_gradient(x[mine], _known_part(rows, inside)) for name, x in logits.items()}
+        values = {}
+        for label, term in self.terms.items():
+            wanted = self._logits_of.get(label)
+            head = term.output if wanted is None else "scores"
+            seen = own if wanted is None else {**own, "class_logits": told[wanted]}
+            bank_rows = every if term.use_bank else near[head]
+            values[label] = _call(term.name, scores[head], targets[mine], bank_rows, seen, self.options[label])
+        return values
 
     def _ramp(self, database: int, rows: GatheredRows) -> float:
         bank = self._bank(database)
@@ -319,6 +348,27 @@ class Objective(nn.Module):
                 f"the loss {label} has no gradient: the scores carry no graph. Pass the model's output itself, neither"
                 " detached nor turned into numbers; for a value alone use torch.no_grad() or objective.eval()"
             )
+
+
+def _output(outputs: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in outputs:
+        given = ", ".join(["scores", *outputs])
+        raise ValueError(f"a term takes the output {name!r}, but the model gives {given}")
+    return outputs[name]
+
+
+def _columns(rows: GatheredRows, heads: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gathered scores and what other terms take as scores; classes, the last of `extra`, are not among them."""
+    names = [name for name in heads if name != "scores"]
+    return {"scores": rows.scores, **dict(zip(names, rows.extra, strict=False))}
+
+
+def _known_part(rows: GatheredRows, inside: Tensor) -> float:
+    """What makes the mean over processes of means over their rows of known class the mean over all such rows."""
+    if rows.world_size == 1 or not rows.extra:
+        return 1.0
+    known = inside & (rows.extra[-1] >= 0)
+    return known[rows.own].sum().item() * rows.world_size / max(1, known.sum().item())
 
 
 def _call(

@@ -23,4 +23,6 @@ ROW_INPUTS: dict[str, Tensor | None] = {
     "negative_embeddings": torch.ones(16, 1, 2),
     "student_predictions": torch.ones(16, 2),
     "teacher_predictions": torch.ones(16, 2),
+    "class_logits": torch.ones(16, 2),
+    "classes": torch.arange(16) % 2,
 }

@@ -161,6 +161,8 @@ def extra_input(chooser, name, example, count, dtype):
         return as_type(chooser.normal(count).abs().mul(chooser.one_of((1.0, 1e-8, 1e8))).clamp(min=low), dtype)
     if name.endswith("distribution"):
         return distributions(chooser, count, example.shape[1], dtype)
+    if name == "classes":
+        return (chooser.normal(count) * chooser.one_of((0, 1))).round().clamp(-1, int(example.max())).long()
     values = chooser.normal(count, *example.shape[1:]) * chooser.one_of((1.0, 1.0, 0.0, 1e-30, 1e30))
     return as_type(values, dtype)
 
@@ -206,7 +208,9 @@ def random_call(chooser, name):
 def outcome(name, arguments, options, poisoned):
     """ "finite" or "refused" if all is well, else what is wrong."""
     model_outputs = [
-        key for key in arguments if key in ("scores", "score_std") or key.endswith(("_embeddings", "_predictions"))
+        key
+        for key in arguments
+        if key in ("scores", "score_std") or key.endswith(("_embeddings", "_predictions", "_logits"))
     ]
     model_outputs += [key for key in arguments if key == "score_distribution"]
     for key in model_outputs:

@@ -5,6 +5,7 @@ from shared_losses.functional.blackbox import blackbox_loss
 from shared_losses.functional.cdf_quantile import cdf_quantile_loss
 from shared_losses.functional.concordance import concordance_loss
 from shared_losses.functional.consistency import consistency_loss
+from shared_losses.functional.cross_entropy import cross_entropy_loss
 from shared_losses.functional.emd import emd_loss
 from shared_losses.functional.fidelity import fidelity_loss
 from shared_losses.functional.gaussian_nll import gaussian_nll_loss
@@ -33,6 +34,7 @@ __all__ = [
     "cdf_quantile_loss",
     "concordance_loss",
     "consistency_loss",
+    "cross_entropy_loss",
     "emd_loss",
     "fidelity_loss",
     "gaussian_nll_loss",

@@ -80,7 +80,8 @@ def test_extra_rows_of_another_length_type_or_value_are_refused(name):
         bank = {"bank_scores": GOOD, "bank_targets": GOOD, "bank_score_std": torch.ones(16)}
         bank = bank if key.startswith("bank") else {}
         good = torch.ones(16) if value is None else value
-        for bad, error in ((good[:3], ValueError), (good.long(), TypeError), (good / 0, ValueError), ([1], TypeError)):
+        other, outside = (good.float(), good + 2) if key == "classes" else (good.long(), good / 0)
+        for bad, error in ((good[:3], ValueError), (other, TypeError), (outside, ValueError), ([1], TypeError)):
             if key == "bank_target_std" and name == "spearman":
                 continue  # read with target_ranks="expected" only, tested there
             with pytest.raises(error, match=key):
@@ -114,7 +115,7 @@ def test_the_loss_keeps_the_graph_and_leaves_its_input_alone(name):
     value.backward()
     # Some losses act on other outputs of the model, and keep the graph of the scores all the same.
     assert scores.grad is not None
-    assert scores.grad.any() or name in ("emd", "cdf_quantile", "local_manifold", "consistency")
+    assert scores.grad.any() or name in ("emd", "cdf_quantile", "local_manifold", "consistency", "cross_entropy")
     assert bank.grad is None
     for now, before in zip((scores, targets, bank), copies, strict=True):
         assert torch.equal(now, before[: len(now)])

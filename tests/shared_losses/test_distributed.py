@@ -18,6 +18,7 @@ TERMS = [
     Term("mse", 0.2, options={"location": 0, "scale": 2}),
     Term("mae", 0.1),
     Term("plcc", 0.2, output="head"),
+    Term("cross_entropy", 0.3, output="type"),
 ]
 SPLITS = {  # rows on each rank in each step, ragged on purpose
     2: [(6, 6), (5, 7), (1, 8), (6, 6)],
@@ -52,7 +53,11 @@ def train(kind, rank=None, world_size=1):
             features, targets, ids = features[mine], targets[mine], ids[mine]
         optimizer.zero_grad()
         databases = ids % 2 if kind == "mixture" else None
-        outputs = {"head": (features * torch.tensor([1.0, 0.5, -1.0])) @ weights}
+        outputs = {
+            "head": (features * torch.tensor([1.0, 0.5, -1.0])) @ weights,
+            "type": features * weights,
+            "classes": ids % 5 % 4 - 1,  # two of five are unknown, not as many on each rank
+        }
         total, terms = objective(features @ weights, targets, ids=ids, databases=databases, outputs=outputs)
         total.backward()
         if rank is not None:  # as DistributedDataParallel: the mean over processes

@@ -5,7 +5,7 @@ import torch
 
 from shared_losses import LOSSES, Objective, ScoreBank, Term, mse_loss, plcc_loss, spearman_loss
 
-NAMED_ROWS = {"score_std", "score_distribution", "anchor_embeddings", "student_predictions"}
+NAMED_ROWS = {"score_std", "score_distribution", "anchor_embeddings", "student_predictions", "class_logits"}
 
 SCORES = torch.tensor([0.3, 0.1, 0.9, 0.4], requires_grad=True)
 TARGETS = torch.tensor([3.0, 2.0, 4.0, 5.0])

@@ -215,6 +215,8 @@ class Degenerate:
             return self.deviations(count, dtype)
         if name.endswith("distribution"):
             return torch.tensor(self.generator.normal(size=shape) * self.one_of((1, 30))).softmax(1).to(dtype)
+        if name == "classes":
+            return torch.tensor(self.generator.integers(-1, self.one_of((0, 2)), size=shape))
         values = self.as_type(self.generator.normal(size=shape) * self.one_of((1.0, 1e-4, 1e4)), dtype)
         return values.abs().clamp(min=1e-6) if name == "score_std" else values * self.one_of((1, 1, 0))
 
@@ -250,7 +252,7 @@ def test_a_degenerate_batch_never_gives_a_nan(name):
         outputs = [
             rows[key].requires_grad_()
             for key in rows
-            if key.startswith("score") or key.endswith(("embeddings", "predictions"))
+            if key.startswith("score") or key.endswith(("embeddings", "predictions", "logits"))
         ]
         try:
             value = LOSSES[name](**rows, **options)
