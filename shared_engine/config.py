@@ -3,9 +3,10 @@
 A modality package subclasses `RunConfig` to add its own `input` table and to fix the name of the modality.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from shared_engine.names import closest
 
@@ -30,6 +31,16 @@ class DataConfig(Frozen):
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the training part that is set aside, by content, when selection needs a validation part."""
     split_seed: int = Field(default=0, ge=0)
+    classes: str | None = None
+    """Column of the manifest with the class of each stimulus, such as its type of distortion, for terms that learn
+    classes. An empty cell is an unknown class.
+    """
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unset(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        # The runs of a grid are named by a hash of their configuration: without classes as before there were any.
+        table = write(self)
+        return table if self.classes is not None else {k: v for k, v in table.items() if k != "classes"}
 
 
 class ModelConfig(Frozen):
@@ -49,7 +60,9 @@ class TermConfig(Frozen):
     bank: bool = False
     options: dict[str, Any] = {}
     output: str = "scores"
-    """What the loss takes as scores: another output of the model for a head with a loss of its own."""
+    """What the loss takes as scores, or as logits of classes: another output of the model for a head with a loss of its
+    own.
+    """
 
 
 class BankConfig(Frozen):

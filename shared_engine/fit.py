@@ -78,6 +78,7 @@ class Training:
             self.batches = GroupBatches(groups, size, seed, **place)
         else:
             self.batches = EpochBatches(len(parts.train), size, seed, drop_last=config.engine.drop_last, **place)
+        self.class_of = torch.tensor(parts.class_of) if parts.classes else None
         if len(self.batches) == 0:
             raise InputError(
                 f"{len(parts.train)} training stimuli do not fill one batch of {config.engine.batch_size} over"
@@ -166,6 +167,8 @@ def _backward(training: Training, batch: Batch, seen: Seen, *, share: float) -> 
         rows = training.parts.mixture.place.to(rows.device)[rows]
     if training.group_of is not None:
         databases = training.group_of.to(rows.device)[rows]
+    if training.class_of is not None:
+        outputs["classes"] = training.class_of.to(rows.device)[batch["rows"]]
     try:
         total, terms = training.objective(
             scores.float(), targets, ids=rows, target_std=target_std, databases=databases, outputs=outputs
@@ -267,7 +270,7 @@ def load(training: Training, folder: RunFolder) -> None:
     state = load_checkpoint(folder.last)
     if state.get("data_digest") != training.parts.digest:
         raise InputError(
-            f"the manifest of {folder.path} has changed since the run began: its ids, targets or parts differ"
+            f"the manifest of {folder.path} has changed since the run began: its ids, targets, parts or classes differ"
         )
     load_weights(training.plain_model, state["model"], folder.last)
     if training.average is not None:

@@ -162,10 +162,11 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
     try:
         terms = [Term(t.name, t.weight, use_bank=t.bank, options=t.options, output=t.output) for t in config.terms]
         kept = {} if config.bank is None else config.bank.model_dump(include={"max_age", "warmup", "align"})
-        return Objective(
+        objective = Objective(
             terms,
             bank,
             databases=databases,
+            classes=parts.classes,
             grouped=bool(config.within),
             target_location=location,
             target_scale=scale,
@@ -173,6 +174,13 @@ def build_objective(config: ObjectiveConfig, parts: Parts) -> Objective:
         )
     except (TypeError, ValueError) as error:
         raise UsageProblem(str(error)) from None
+    if objective.needs_classes and not parts.classes:
+        raise UsageProblem("a term learns classes: name the manifest's column of them with --set data.classes=COLUMN")
+    if parts.classes and not objective.needs_classes:
+        raise UsageProblem(
+            f"data.classes is {parts.class_column!r}, but no term of the objective learns classes; cross_entropy does"
+        )
+    return objective
 
 
 def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric, path: Path, report: Report) -> None:
@@ -190,6 +198,9 @@ def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric,
     if mixture is not None:
         sizes = ", ".join(f"{name} ({size})" for name, size in zip(mixture.names, mixture.sizes, strict=True))
         report(f"databases {sizes}: never compared with each other, one bank and one target scale each")
+    if parts.classes:
+        unknown = parts.class_of.count(-1)
+        report(f"classes {', '.join(parts.classes)}" + (f"; {unknown} stimuli of unknown class" if unknown else ""))
     report(
         f"model {config.model.name}: {parameters:,} parameters; batch {engine.batch_size} + bank of up to {rows} scores"
     )
@@ -251,6 +262,8 @@ def _result(training: Training, modality: Modality, folder: RunFolder, model: nn
         "parameters": sum(p.numel() for p in model.parameters()),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
+    if parts.classes:
+        result["classes"] = parts.classes
     if config.engine.report_test_max:
         result["test_max_srocc"] = progress.test_max_srocc
     return result

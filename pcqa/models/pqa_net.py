@@ -20,8 +20,8 @@ class PQANet(nn.Module):
     quality. Ours: dropout stops in evaluation, where the program leaves it on; and the last map is pooled by its
     maximum whatever its size (it is 2 x 2 at 235 pixels, as published), so that views of 171 pixels or more will do.
 
-    The published training knows each cloud's type and starts with the type alone, see `joint_loss`. Trained by its
-    scores alone, the first head is a gate of four experts whose meaning is left to the data.
+    The published training knows each cloud's type and starts with the type alone, see the recipe pqa-net-types. Trained
+    by its scores alone, the first head is a gate of four experts whose meaning is left to the data.
 
     Args:
         types: Number of types of distortion; 4 as published for WPC.
@@ -79,21 +79,6 @@ class GDN(nn.Module):
         beta = self.root_beta.square() + 1e-6
         energy = functional.conv2d(maps.square(), self.root_gamma.square()[..., None, None], beta)
         return maps * energy.rsqrt()
-
-
-def joint_loss(outputs: dict[str, Tensor], targets: Tensor, types: Tensor, *, quality_weight: float = 0.025) -> Tensor:
-    """The published objective: cross entropy of the type and 0.025 times the absolute error of quality, both means.
-
-    For a training loop that knows the types; a run's objective is made of losses of scores and targets alone.
-
-    Args:
-        outputs: of `PQANet`.
-        targets: (B,) opinion scores.
-        types: int64 (B,), -1 where unknown; at least one is known.
-        quality_weight: 0 in the published first stage.
-    """
-    type_error = functional.cross_entropy(outputs["type_logits"], types, ignore_index=-1)
-    return type_error + quality_weight * (outputs["scores"] - targets).abs().mean()
 
 
 def _head(hidden: int, types: int, dropout: float) -> nn.Sequential:
