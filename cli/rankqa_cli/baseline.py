@@ -1,5 +1,7 @@
 """`rankqa baseline`."""
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,13 +17,15 @@ from shared_engine.names import UsageProblem
 if TYPE_CHECKING:
     from rankqa_datasets.split import Split
     from rankqa_datasets.stimulus import Stimulus
+    from shared_engine.features.regression import RegressionReport
+    from shared_engine.recipe_oracle import OracleReport
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
 def baseline() -> None:
-    """What a model must beat, and what it cannot surpass, from opinion scores alone."""
+    """What a model must beat, and what it cannot surpass."""
 
 
 @baseline.command(name="recipe-oracle")
@@ -51,13 +55,8 @@ def recipe_oracle(data: Path, split_files: tuple[Path, ...], folds: Path | None,
         [n, str(f.n), str(f.unseen), _shown(f.srocc), _shown(f.plcc)] for n, f in zip(names, report.folds, strict=True)
     ]
     if len(rows) > 1:
-        mean = [
-            f"{_shown(mean)} (sd {_shown(spread)})"
-            for mean, spread in ((report.srocc_mean, report.srocc_std), (report.plcc_mean, report.plcc_std))
-        ]
-        rows.append([f"mean of {len(rows)} folds", "", "", *mean])
-    interval = report.pooled_srocc_interval
-    pooled = _shown(report.pooled_srocc) + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
+        rows.append([f"mean of {len(rows)} folds", "", "", *_means(report)])
+    pooled = _with_interval(report.pooled_srocc, report.pooled_srocc_interval)
     unseen = sum(fold.unseen for fold in report.folds)
     rows.append(["pooled", str(report.pooled_n), str(unseen), pooled, _shown(report.pooled_plcc)])
     click.echo(text_table(["", "stimuli", "of unseen recipe", "SROCC", "PLCC"], rows))
@@ -120,6 +119,112 @@ def rater_ceiling(votes: Path, data: Path | None, halves: int, seed: int, as_jso
     if found.without_votes:
         rows.insert(1, ["stimuli of the manifest without votes", f"{found.without_votes}, left out"])
     click.echo(text_table(["", "value"], rows))
+
+
+FEATURES_OPTIONS = (
+    click.argument("table", type=FILE, metavar="FEATURES"),
+    click.option("--split", "split_files", type=FILE, multiple=True, help="Split file. Repeatable: one for each fold."),
+    click.option("--folds", type=click.Path(path_type=Path, file_okay=False), help="Folder of split files."),
+    click.option("--out", type=FILE, help="Write the predictions of all test parts as CSV."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)
+
+
+def _features_options(command):
+    for option in reversed(FEATURES_OPTIONS):
+        command = option(command)
+    return command
+
+
+@baseline.command()
+@_features_options
+def svr(table: Path, split_files: tuple[Path, ...], folds: Path | None, out: Path | None, as_json: bool) -> None:
+    """SROCC and PLCC of support vector regression on the table FEATURES.
+
+    The kernel is the radial one with scikit-learn's defaults; features and targets are standardised by the training
+    part of each fold, and nothing is tuned. The features are all columns of numbers that describe no stimulus. Without
+    --split and --folds the table's own column split is used. Needs scikit-learn: pip install 'rankqa[features]'.
+
+    \b
+      rankqa features cloud manifest.csv --out features.csv
+      rankqa data split features.csv --without-files --folds 5 --out splits/
+      rankqa baseline svr features.csv --folds splits/
+    """
+    _regress("svr", table, split_files, folds, out, as_json=as_json)
+
+
+@baseline.command(name="extra-trees")
+@_features_options
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the trees.")
+def extra_trees(
+    table: Path, split_files: tuple[Path, ...], folds: Path | None, out: Path | None, as_json: bool, seed: int
+) -> None:
+    """SROCC and PLCC of extremely randomised trees on the table FEATURES.
+
+    100 trees, else as rankqa baseline svr.
+    """
+    _regress("extra-trees", table, split_files, folds, out, as_json=as_json, seed=seed)
+
+
+def _regress(
+    regressor: str,
+    path: Path,
+    split_files: Sequence[Path],
+    folder: Path | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+    seed: int = 0,
+) -> None:
+    from rankqa_datasets.manifest import read_manifest
+    from shared_engine.features.regression import read_features, regress_over_folds
+
+    stimuli = read_manifest(path, files=False).stimuli
+    names, splits = _splits(path, stimuli, split_files, folder)
+    report = regress_over_folds(regressor, stimuli, read_features(path, stimuli), splits, seed=seed)
+    if out is not None:
+        _write_predictions(out, names, report)
+    if as_json:
+        folds = [{key: getattr(fold, key) for key in ("n", "srocc", "plcc")} for fold in report.folds]
+        click.echo(json.dumps(asdict(report) | {"folds": folds, "names": names}, indent=2, allow_nan=False))
+        return
+    rows = [[n, str(f.n), _shown(f.srocc), _shown(f.plcc)] for n, f in zip(names, report.folds, strict=True)]
+    if len(rows) > 1:
+        rows.append([f"mean of {len(rows)} folds", "", *_means(report)])
+    pooled = [
+        _with_interval(report.pooled_srocc, report.pooled_srocc_interval),
+        _with_interval(report.pooled_plcc, report.pooled_plcc_interval),
+    ]
+    rows.append(["pooled", str(report.pooled_n), *pooled])
+    click.echo(text_table(["", "stimuli", "SROCC", "PLCC"], rows))
+    contents = (
+        f"over {report.pooled_contents} contents" if report.pooled_contents > 1 else "over stimuli of one content"
+    )
+    click.echo(f"95 % intervals: bootstrap {contents}; PLCC of the predictions as they are")
+
+
+def _write_predictions(out: Path, names: Sequence[str], report: "RegressionReport") -> None:
+    from rankqa_datasets.atomic_file import write_text_atomically
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "content", "score", "target", "split", "fold"])
+    for name, fold in zip(names, report.folds, strict=True):
+        for stimulus, score in zip(fold.tested, fold.scores, strict=True):
+            writer.writerow([stimulus.id, stimulus.content, repr(score), repr(stimulus.target), "test", name])
+    write_text_atomically(out, text.getvalue())
+
+
+def _means(report: "OracleReport | RegressionReport") -> list[str]:
+    """Mean and deviation over folds of SROCC and PLCC."""
+    return [
+        f"{_shown(mean)} (sd {_shown(spread)})"
+        for mean, spread in ((report.srocc_mean, report.srocc_std), (report.plcc_mean, report.plcc_std))
+    ]
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    return _shown(value) + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
 
 
 def _shown(value: float | None) -> str:

@@ -18,7 +18,7 @@ COMMANDS = {
     "features": ("rankqa_cli.features:features", "Write a table of features of point clouds."),
     "baseline": (
         "rankqa_cli.baseline:baseline",
-        "What a model must beat: the recipe oracle and the raters' agreement.",
+        "What a model must beat: the recipe oracle, regressors on features, the raters' agreement.",
     ),
     "view": ("rankqa_cli.view:view", "Show a file beside its reference, with scores and errors."),
     "data": ("rankqa_cli.data:data", "Prepare databases, make demo sets and ladders, check manifests, make splits."),

@@ -1,0 +1,135 @@
+"""A regressor on a table of features over the folds of a cross-validation."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankqa_datasets.errors import InputError
+from rankqa_datasets.split import Split
+from rankqa_datasets.stimulus import Stimulus
+from shared_engine.criteria import plcc, srocc
+from shared_engine.features.regressors import predict_targets
+from shared_engine.features.table import FeatureTable
+from shared_engine.intervals import Interval, bootstrap_intervals
+from shared_engine.mixture import rows_by_database
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionFold:
+    """What a regressor reaches on the test part of one fold, and its predictions; criteria are None where undefined."""
+
+    n: int
+    srocc: float | None
+    plcc: float | None
+    tested: tuple[Stimulus, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionReport:
+    """A regressor over folds: each, mean and standard deviation (n - 1) over them, and all predictions pooled.
+
+    PLCC is that of the raw predictions, which are on the scale of the targets. Mean and deviation are over the folds
+    where a criterion is defined. The intervals, 95 %, are a bootstrap over contents.
+    """
+
+    folds: tuple[RegressionFold, ...]
+    srocc_mean: float | None
+    srocc_std: float | None
+    plcc_mean: float | None
+    plcc_std: float | None
+    pooled_n: int
+    pooled_contents: int
+    pooled_srocc: float | None
+    pooled_srocc_interval: Interval | None
+    pooled_plcc: float | None
+    pooled_plcc_interval: Interval | None
+
+
+def read_features(path: Path, stimuli: Sequence[Stimulus]) -> Array:
+    """All features (N, F) of a table, for the stimuli that are its rows.
+
+    Raises:
+        InputError: a cell that is not a finite number, or a feature that equals the target in every row.
+        UsageProblem: no column of numbers beside those that describe the stimuli.
+    """
+    table = FeatureTable(path)
+    columns = table.choose(None, None)
+    leak = next((name for name in columns if table.equals_target(name)), None)
+    if leak is not None:
+        raise InputError(f"{path}: the column '{leak}' equals the target in every row: remove it")
+    rows = [table.features(os.path.normpath(stimulus.id), columns) for stimulus in stimuli]
+    return np.stack(rows).astype(np.float64)
+
+
+def regress_over_folds(
+    regressor: str, stimuli: Sequence[Stimulus], features: Array, splits: Sequence[Split], *, seed: int = 0
+) -> RegressionReport:
+    """Fits a regressor to the training part of each split and judges it on the test part; validation is left out.
+
+    Args:
+        regressor: a name of `shared_engine.features.regressors.REGRESSORS`.
+        stimuli: N rows of a manifest.
+        features: (N, F) of each, finite.
+        splits: each names the part of every stimulus.
+        seed: of a regressor that has randomness.
+
+    Raises:
+        InputError: several databases, whose targets have no common scale; fewer than two stimuli to train on or
+            to test; or training targets that do not differ.
+    """
+    databases = list(rows_by_database(stimuli))
+    if len(databases) > 1:
+        raise InputError(
+            f"expected stimuli of one database, whose targets can be compared, got {', '.join(map(repr, databases))}"
+        )
+    targets = np.array([stimulus.target for stimulus in stimuli])
+    folds = []
+    for number, split in enumerate(splits, start=1):
+        parts = np.array([split.parts[stimulus.id] for stimulus in stimuli])
+        train, test = parts == "train", parts == "test"
+        if min(train.sum(), test.sum()) < 2:
+            raise InputError(
+                f"fold {number} trains on {train.sum()} stimuli and tests {test.sum()}, expected at least 2 of each"
+            )
+        scores = predict_targets(regressor, features[train], targets[train], features[test], seed=seed)
+        folds.append(
+            RegressionFold(
+                n=len(scores),
+                srocc=srocc(scores, targets[test]),
+                plcc=plcc(scores, targets[test]),
+                tested=tuple(s for s, part in zip(stimuli, parts, strict=True) if part == "test"),
+                scores=tuple(scores.tolist()),
+            )
+        )
+    tested = [stimulus for fold in folds for stimulus in fold.tested]
+    scores, targets = np.array([s for fold in folds for s in fold.scores]), np.array([s.target for s in tested])
+    contents = [stimulus.content for stimulus in tested]
+    intervals = bootstrap_intervals(scores, targets, contents)
+    srocc_mean, srocc_std = _mean_and_std([fold.srocc for fold in folds])
+    plcc_mean, plcc_std = _mean_and_std([fold.plcc for fold in folds])
+    return RegressionReport(
+        folds=tuple(folds),
+        srocc_mean=srocc_mean,
+        srocc_std=srocc_std,
+        plcc_mean=plcc_mean,
+        plcc_std=plcc_std,
+        pooled_n=len(tested),
+        pooled_contents=len(set(contents)),
+        pooled_srocc=srocc(scores, targets),
+        pooled_srocc_interval=intervals.srocc,
+        pooled_plcc=plcc(scores, targets),
+        pooled_plcc_interval=intervals.plcc,
+    )
+
+
+def _mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    known = [value for value in values if value is not None]
+    mean = float(np.mean(known)) if known else None
+    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else None
