@@ -5,7 +5,7 @@
 Writes that many run folders (config.json as a run writes it, result.json with intervals and a baseline; no other file,
 since no other is read) into a temporary folder: eight losses, batches of 2 to 32, with and without bank, the rest
 seeds; one in a hundred unfinished. Then runs the command three times and prints wall and processor seconds of the
-fastest, start of Python included.
+fastest, start of Python included; and again with the grid.json of a sweep beside them.
 """
 
 import argparse
@@ -31,19 +31,23 @@ def main():
     count = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
         settings = cycle(product(LOSSES, (2, 4, 8, 16, 32), (False, True)))
+        index = {}
         for i, (loss, batch, bank) in zip(range(count), settings, strict=False):
             run = Path(folder) / "runs" / f"{i:06x}"
             run.mkdir(parents=True)
-            (run / "config.json").write_text(json.dumps(config(loss, batch, bank, i // 80), indent=2))
+            own = config(loss, batch, bank, i // 80)
+            (run / "config.json").write_text(json.dumps(own, indent=2))
+            labels = {"loss": loss, "bank": str(bank), "engine.batch_size": batch, "seed": i // 80}
+            index[run.name] = {"settings": labels, "modality": "image", "config": own}
             if i % 100 != 99:
                 (run / "result.json").write_text(json.dumps(result(i), indent=2))
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.json"))
         print(f"{count} runs, {size / 1e6:.1f} MB of JSON")
         command = [sys.executable, "-c", "from rankqa_cli.main import main; main()", "table", folder]
-        for name, arguments in (("default keys", []), ("--by engine.batch_size", ["--by", "engine.batch_size"])):
-            measured = [measure([*command, *arguments]) for _ in range(3)]
-            wall, processor, rows = min(measured)
-            print(f"{name}: {rows} lines, {wall:.2f} s, {processor:.2f} processor seconds")
+        print_speed("default keys", command)
+        print_speed("--by engine.batch_size", [*command, "--by", "engine.batch_size"])
+        (Path(folder) / "grid.json").write_text(json.dumps({"question": "", "runs": index}, indent=2))
+        print_speed("axes of a sweep", command)
 
 
 def config(loss, batch, bank, seed):
@@ -75,6 +79,11 @@ def result(i):
         "split_digest": "0" * 64,
         "seconds": rng.random(),
     }
+
+
+def print_speed(name, command):
+    wall, processor, rows = min(measure(command) for _ in range(3))
+    print(f"{name}: {rows} lines, {wall:.2f} s, {processor:.2f} processor seconds")
 
 
 def measure(command):

@@ -44,7 +44,8 @@ class ResultsTable:
     """One row for each setting.
 
     Attributes:
-        keys: what the first cells of a row are: `part` where there are several, and keys of the configuration.
+        keys: what the first cells of a row are: `part` where there are several, axes of sweeps, and keys of the
+            configuration.
         criteria: the summaries of each row, named as in result.json.
         rows: cells and summaries, numbers in order of size, other cells in that of the alphabet.
         left_out: runs that do not count, each with the reason.
@@ -61,17 +62,17 @@ class ResultsTable:
 def results_table(
     results: RunResults, *, by: Sequence[str] = (), criteria: Sequence[str] = ("srocc",), part: str = "test"
 ) -> ResultsTable:
-    """The finished runs, grouped by keys of their configuration.
+    """The finished runs, grouped by axes of their sweep or keys of their configuration.
 
     Args:
         results: from `collect_results`.
-        by: dotted keys such as `objective.terms.0.name`; by default those that differ between the runs, seed and
-            split aside.
+        by: axes of the sweep, and dotted keys such as `objective.terms.0.name`; by default those that tell the runs
+            apart, seed and split aside.
         criteria: names in `CRITERIA`.
         part: test or validation. A run over several databases has a row for each.
 
     Raises:
-        UsageProblem: a key that no configuration has.
+        UsageProblem: a key that is no axis and that no configuration has.
     """
     counted, left_out = [], list(results.left_out)
     for run in results.finished:
@@ -84,13 +85,13 @@ def results_table(
         else:
             left_out.append((run.folder, reason))
     runs = [run for run, _ in counted]
-    keys = tuple(by) or differing_keys(runs)
+    keys = tuple(by) or _telling_keys(runs)
     _check_keys(keys, runs)
     several_parts = len({name for _, names in counted for name in names}) > 1
     values: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     members: dict[tuple[str, ...], list[RunResult]] = {}
     for run, names in counted:
-        setting = tuple(shown(look_up(run.config, key)) for key in keys)
+        setting = _cells(run, keys)
         for name in names:
             cells = (name, *setting) if several_parts else setting
             values.setdefault(cells, []).append(run.parts[name])
@@ -105,6 +106,38 @@ def results_table(
         if any(len({shown(look_up(run.config, key)) for run in group}) > 1 for group in members.values())
     )
     return ResultsTable((("part",) if several_parts else ()) + keys, tuple(criteria), rows, left_out, repeats)
+
+
+def _cells(run: RunResult, keys: Sequence[str]) -> tuple[str, ...]:
+    """The labels of axes of the run's sweep, and the values of other keys in its configuration."""
+    settings = run.settings or {}
+    return tuple(shown(settings[key] if key in settings else look_up(run.config, key)) for key in keys)
+
+
+def _telling_keys(runs: Sequence[RunResult]) -> tuple[str, ...]:
+    """What tells the runs apart: the axes of their sweeps, and keys in which runs of equal labels still differ."""
+    if any(run.settings is None for run in runs):
+        return differing_keys(runs)
+    names = [name for name in dict.fromkeys(name for run in runs for name in run.settings or {}) if name not in REPEATS]
+    axes = tuple(name for name in names if _is_setting(name, [other for other in names if other != name], runs))
+    left = dict.fromkeys(key for group in _groups(runs, axes) for key in differing_keys(group))
+    return axes + tuple(key for key in left if key not in axes)
+
+
+def _is_setting(axis: str, others: Sequence[str], runs: Sequence[RunResult]) -> bool:
+    """Whether several labels of the axis occur, and not for repetitions alone, as where it names the folds."""
+    if len({_cells(run, [axis]) for run in runs}) < 2:
+        return False
+    several = [group for group in _groups(runs, others) if len({_cells(run, [axis]) for run in group}) > 1]
+    return not several or any(differing_keys(group) for group in several)
+
+
+def _groups(runs: Sequence[RunResult], keys: Sequence[str]) -> list[list[RunResult]]:
+    """Runs that agree in the keys."""
+    groups: dict[tuple[str, ...], list[RunResult]] = {}
+    for run in runs:
+        groups.setdefault(_cells(run, keys), []).append(run)
+    return list(groups.values())
 
 
 def differing_keys(runs: Sequence[RunResult]) -> tuple[str, ...]:
@@ -151,11 +184,12 @@ def shown(value: Any) -> str:
 
 
 def _check_keys(keys: Sequence[str], runs: Sequence[RunResult]) -> None:
+    axes = {name for run in runs for name in run.settings or {}}
     for key in keys:
-        if runs and all(look_up(run.config, key) is None for run in runs):
+        if runs and key not in axes and all(look_up(run.config, key) is None for run in runs):
             known = {name for name, _ in _columns([run.config for run in runs], "", only_differing=False)}
             if key not in known:
-                raise UsageProblem(f"no run has a key {key!r} in its configuration: {closest(key, known)}")
+                raise UsageProblem(f"no run has {key!r} as an axis or a key: {closest(key, axes | known)}")
 
 
 def _unusable(summary: dict[str, Any], criteria: Sequence[str]) -> str | None:

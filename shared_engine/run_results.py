@@ -1,4 +1,6 @@
-"""The results of all finished runs below some folders; of each run only config.json and result.json are read."""
+"""The results of all finished runs below some folders; of each run only config.json and result.json are read, and of
+the sweep that it is of `grid.json`.
+"""
 
 import json
 import os
@@ -15,11 +17,15 @@ NOT_RUNS = {"cache", "checkpoints"}
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run found: its folder, configuration, and criteria of each part (`result.json`)."""
+    """What a finished run found: its folder, configuration, and criteria of each part (`result.json`).
+
+    `settings` are those of its sweep, axis -> label or value; None where it is of no sweep.
+    """
 
     folder: str
     config: dict[str, Any]
     parts: dict[str, dict[str, Any]]
+    settings: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,11 @@ def collect_results(folders: Sequence[Path]) -> RunResults:
     another, which would make the same evidence count twice.
 
     Raises:
-        InputError: no such folder, or no run folder in it.
+        InputError: no such folder, or no run folder in it, or a damaged grid.json.
     """
     found = RunResults()
     seen: set[str] = set()
+    sweeps: dict[str, dict[str, Any]] = {}
     originals: dict[tuple[bytes, str], str] = {}
     for folder in folders:
         root = os.path.realpath(folder)
@@ -60,8 +67,27 @@ def collect_results(folders: Sequence[Path]) -> RunResults:
             if original != run:
                 found.left_out.append((run, f"a copy of {original}"))
             else:
-                found.finished.append(RunResult(run, config, result["parts"]))
+                found.finished.append(RunResult(run, config, result["parts"], _settings(real, sweeps)))
     return found
+
+
+def _settings(run: str, sweeps: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Settings of the run with this real path, from the grid.json beside the folder of runs; `sweeps` keeps those."""
+    folder, _, run_id = run.rpartition("/")
+    sweep, _, name = folder.rpartition("/")
+    if name != "runs":
+        return None
+    if sweep not in sweeps:
+        path = f"{sweep}/grid.json"
+        try:
+            index, _ = _read_object(path)
+            entries = {} if index is None else index["runs"]
+            sweeps[sweep] = {known: entry["settings"] for known, entry in entries.items()}
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        except (KeyError, TypeError, AttributeError):
+            raise InputError(f"damaged: {path}: expected the settings of each run in its table runs") from None
+    return sweeps[sweep].get(run_id)
 
 
 def find_runs(folder: Path) -> list[str]:

@@ -76,7 +76,7 @@ def ablate(
         return
     for name in demo_sets(runs):
         resolve("demo set", name, DEMO_SETS)(sweep.folder / "demo" / name)
-    sweep.add(read.question, runs)
+    sweep.add(read, runs)
     if retry_failed:
         for run in chosen:
             sweep.beside(run.id, "failure.json").unlink(missing_ok=True)

@@ -13,7 +13,8 @@ CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
     "--by",
     "keys",
     multiple=True,
-    help="Key of the configuration, as engine.batch_size. Repeatable. Default: all that differ but seed and split.",
+    help="Axis of the sweep, or key of the configuration as engine.batch_size. Repeatable. Default: all that tell the "
+    "runs apart, but seed and split.",
 )
 @click.option(
     "--criterion",
@@ -34,11 +35,12 @@ CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
 def table(folders: tuple[Path, ...], keys: tuple[str, ...], criteria: tuple[str, ...], part: str, form: str) -> None:
     """Mean, standard deviation and 95 % interval over seeds and splits, of all runs in the FOLDERS.
 
-    Runs that agree in all keys are one row. Unfinished and damaged runs and copies are listed on standard error and
-    never counted.
+    Runs that agree in all keys are one row; runs of a sweep are named by its axes and their labels. Unfinished and
+    damaged runs and copies are listed on standard error and never counted.
 
     \b
       rankqa table runs/
+      rankqa table ablations/losses-quick --by loss
       rankqa table runs/ --by objective.terms.0.name --by engine.batch_size --criterion srocc --format latex
     """
     from rankqa_cli.table_formats import FORMATS

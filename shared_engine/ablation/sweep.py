@@ -1,7 +1,7 @@
 """The folder of a sweep: which runs it has, and what became of each.
 
-Layout: `grid.json` (question, settings and configuration of all runs), `runs/ID/` (a run folder each), and beside it
-`ID.lock`, `ID.txt` (what the run printed) and `ID.failure.json`; `cache/`, shared by the runs; `demo/`.
+Layout: `grid.json` (the grids, and settings and configuration of all runs), `runs/ID/` (a run folder each), and beside
+it `ID.lock`, `ID.txt` (what the run printed) and `ID.failure.json`; `cache/`, shared by the runs; `demo/`.
 """
 
 import traceback
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from rankqa_datasets.errors import InputError
-from shared_engine.ablation.grid import GridRun
+from shared_engine.ablation.grid import GridFile, GridRun
 from shared_engine.config_files import resolve_config
 from shared_engine.modality import Modality
 from shared_engine.run_folder import RunFolder, read_json, write_json
@@ -39,8 +39,10 @@ class Sweep:
         """A file beside the run folder."""
         return self.folder / "runs" / f"{run_id}.{ending}"
 
-    def add(self, question: str, runs: Sequence[GridRun]) -> None:
-        """Puts the runs into the index, beside those of earlier grids in this folder.
+    def add(self, grid: GridFile, runs: Sequence[GridRun]) -> None:
+        """Puts the grid and its runs into the index, beside those of earlier grids in this folder.
+
+        The grid is kept as its file has it, so that the sweep can be repeated where that file is lost.
 
         Raises:
             InputError: the folder cannot be written.
@@ -48,16 +50,19 @@ class Sweep:
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / "grid.lock"):
-                known = read_json(self.index)["runs"] if self.index.exists() else {}
+                before = read_json(self.index) if self.index.exists() else {"runs": {}}
+                own = grid.model_dump(mode="json", exclude_defaults=True)
+                grids = [other for other in before.get("grids", []) if other != own] + [own]
+                known = before["runs"]
                 for run in runs:
                     config = run.config.model_dump(mode="json")
                     known[run.id] = {"settings": run.settings, "modality": run.modality, "config": config}
-                write_json(self.index, {"question": question, "runs": known})
+                write_json(self.index, {"question": grid.question, "grids": grids, "runs": known})
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror or error}") from None
 
     def read_index(self) -> dict[str, Any]:
-        """Question and runs.
+        """Question, grids and runs.
 
         Raises:
             InputError: not the folder of a sweep.

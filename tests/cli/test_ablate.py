@@ -71,6 +71,9 @@ def test_a_sweep_runs_all_once_and_a_failure_stops_no_other(images, grid, rankqa
         ["spearman", 0],
         ["bad", 0],
     ]
+    assert [grid["question"] for grid in index["grids"]] == ["Which loss?"]
+    table = rankqa("table", out).stdout.splitlines()
+    assert [line.split()[:2] for line in table[:3]] == [["loss", "n"], ["mse", "1"], ["spearman", "1"]]
     times = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/result.json")}
     assert len(times) == 2
     # The failed one is still missing.

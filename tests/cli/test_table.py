@@ -133,6 +133,65 @@ def test_splits_are_repeats_with_a_warning(rankqa, tmp_path):
     assert "which differ in data.split_seed; splits of one database share stimuli" in lines[2]
 
 
+@pytest.fixture
+def sweep(tmp_path):
+    """Two losses on two folds, a variant each, and two seeds; the fold is a repetition."""
+    runs = {}
+    for i, loss in enumerate(("mse", "spearman + bank")):
+        for fold in ("one", "two"):
+            for seed in (0, 1):
+                run_id = f"{i}{fold}{seed}"
+                bank = {"kind": "table"} if i else None
+                objective = {"terms": [{"name": loss.split()[0], "bank": i > 0}], "bank": bank}
+                data = {"manifest": "m.csv", "split": f"{fold}.csv"}
+                srocc = 0.1 * i + 0.01 * seed + (0.001 if fold == "one" else 0.0)
+                write_run(tmp_path / "sweep/runs" / run_id, srocc=srocc, seed=seed, objective=objective, data=data)
+                runs[run_id] = {"settings": {"loss": loss, "fold": fold, "engine.batch_size": 8, "seed": seed}}
+    (tmp_path / "sweep/grid.json").write_text(json.dumps({"question": "Which?", "runs": runs}))
+    return tmp_path / "sweep"
+
+
+def test_a_sweep_is_named_by_its_axes(rankqa, sweep, tmp_path, monkeypatch):
+    result = rankqa("table", sweep)
+    header, first, second, note = result.stdout.splitlines()
+    assert header.split()[:3] == ["loss", "n", "SROCC"]
+    assert first.split()[:3] == ["mse", "4", "0.0055"]
+    assert second.split()[:5] == ["spearman", "+", "bank", "4", "0.1055"]
+    assert "differ in seed, data.split" in note
+    monkeypatch.chdir(sweep)
+    for folders in (["runs"], [sweep / "runs"], sorted((sweep / "runs").iterdir())):
+        assert rankqa("table", *folders).stdout == result.stdout
+    # As keys alone, where there is no grid.
+    (sweep / "grid.json").unlink()
+    assert rankqa("table", sweep).stdout.split()[:2] == ["objective.terms.0.name", "objective.bank.kind"]
+
+
+def test_axes_and_keys_group_together(rankqa, fails, sweep):
+    result = rankqa("table", sweep, "--by", "fold", "--by", "objective.terms.0.name", "--by", "engine.batch_size")
+    lines = [line.split()[:5] for line in result.stdout.splitlines()[:-1]]
+    assert lines[0][:3] == ["fold", "objective.terms.0.name", "engine.batch_size"]
+    assert lines[1] == ["one", "mse", "8", "2", "0.0060"]
+    assert [line[:2] for line in lines[2:]] == [["one", "spearman"], ["two", "mse"], ["two", "spearman"]]
+    assert "no run has 'los' as an axis or a key: did you mean 'loss'?" in fails(2, "table", sweep, "--by", "los")
+
+
+def test_what_labels_do_not_tell_is_a_column_too(rankqa, fails, sweep, tmp_path):
+    """A later grid in the folder changed what all runs share."""
+    index = json.loads((sweep / "grid.json").read_text())
+    write_run(sweep / "runs/late", srocc=0.7, seed=2, batch=64, objective={"terms": [{"name": "mse", "bank": False}]})
+    index["runs"]["late"] = {"settings": {"loss": "mse", "seed": 2}}
+    (sweep / "grid.json").write_text(json.dumps(index))
+    lines = rankqa("table", sweep).stdout.splitlines()
+    assert lines[0].split()[:3] == ["loss", "engine.batch_size", "n"]
+    assert [line.split()[:3] for line in lines[1:3]] == [["mse", "8", "4"], ["mse", "64", "1"]]
+    # Beside runs of no sweep there are keys alone.
+    write_run(tmp_path / "alone", srocc=0.5)
+    assert rankqa("table", sweep, tmp_path / "alone").stdout.startswith("objective.terms.0.name  ")
+    for text in ("{", "[]", "{}", '{"runs": []}', '{"runs": {"late": 3}}'):
+        (sweep / "grid.json").write_text(text)
+        assert f"damaged: {sweep / 'grid.json'}" in fails(1, "table", sweep)
+
+
 def test_bad_input_in_one_line(fails, tmp_path, runs):
     assert "no folder" in fails(1, "table", tmp_path / "none")
     (tmp_path / "empty").mkdir()

@@ -6,6 +6,7 @@ import pytest
 from imgqa.modality import IMAGE
 from rankqa_datasets.errors import InputError
 from shared_engine.ablation.grid import GridFile, expand, read_grid
+from shared_engine.ablation.sweep import Sweep
 from shared_engine.names import UsageProblem
 
 GRID = """
@@ -94,3 +95,17 @@ def test_exclusions_that_fit_nothing_or_everything():
 def test_a_grid_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="no configuration file"):
         read_grid(tmp_path / "none.toml")
+
+
+def test_the_index_of_a_sweep_repeats_its_grids(tmp_path):
+    sweep = Sweep(tmp_path / "sweep")
+    first, second = (GridFile.model_validate(tomllib.loads(text)) for text in (GRID, GRID.replace("[0, 1]", "[7]")))
+    expanded = runs(), runs(GRID.replace("[0, 1]", "[7]"))
+    for grid, own in ((first, expanded[0]), (second, expanded[1]), (first, expanded[0])):
+        sweep.add(grid, own)
+    index = sweep.read_index()
+    # Each once, the latest last.
+    kept = [GridFile.model_validate(table) for table in index["grids"]]
+    assert kept == [second, first]
+    assert [expand(grid, {"image": IMAGE}.__getitem__) for grid in kept] == [expanded[1], expanded[0]]
+    assert set(index["runs"]) == {run.id for own in expanded for run in own}
