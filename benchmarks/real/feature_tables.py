@@ -32,6 +32,7 @@ from scipy import stats
 
 from shared_engine.config_files import read_recipe
 from shared_engine.features.mlp import FeatureMLP
+from shared_engine.features.regressors import predict_scores
 from shared_engine.seeding import seed_torch
 from shared_losses import ScoreBank
 from shared_losses.loss_table import LOSSES
@@ -45,7 +46,7 @@ TABLES = {
     "PointPCA2, M-PCCD": ("pointpca2/mpccd.csv", "mpccd"),
     "PointPCA2, BASICS train": ("pointpca2/basics_train.csv", "basics"),
 }
-STEPS, BATCH, RATE, TREES = 120, 64, 5e-3, 100
+STEPS, BATCH, RATE = 120, 64, 5e-3
 # They compare two views of an item, which a row of numbers does not have, or learn classes.
 LEFT_OUT = {"local_manifold", "consistency", "cross_entropy"}
 HEADS = {"emd": "levels", "cdf_quantile": "levels", "gaussian_nll": "normal", "thurstone": "normal"}
@@ -134,15 +135,9 @@ def predict(method: str, seeds: list[int], database: str, train, test) -> np.nda
         return np.array([[np.mean(by_recipe.get(content_and_recipe(database, n)[1], y)) for n in test[0]]])
     if method.startswith(NETWORK):
         return train_networks(method.removeprefix(NETWORK), seeds, x, y, test[1])
-    from sklearn.ensemble import ExtraTreesRegressor
-    from sklearn.svm import SVR
-
-    # Standardised by the training part, as the network does; a constant feature is left at zero.
-    mean, std = x.mean(axis=0), x.std(axis=0)
-    a, b = ((part - mean) / np.where(std > 0, std, np.inf) for part in (x, test[1]))
     if method == "SVR":
-        return SVR().fit(a, (y - y.mean()) / y.std()).predict(b)[None]
-    return np.array([ExtraTreesRegressor(TREES, random_state=seed).fit(a, y).predict(b) for seed in seeds])
+        return predict_scores("svr", x, y, test[1])[None]
+    return np.array([predict_scores("extra-trees", x, y, test[1], seed=seed) for seed in seeds])
 
 
 def train_networks(loss: str, seeds: list[int], x, y, x_test) -> np.ndarray:

@@ -12,7 +12,7 @@ from rankqa_datasets.errors import InputError
 from rankqa_datasets.split import Split
 from rankqa_datasets.stimulus import Stimulus
 from shared_engine.criteria import plcc, srocc
-from shared_engine.features.regressors import predict_targets
+from shared_engine.features.regressors import on_target_scale, predict_scores
 from shared_engine.features.table import FeatureTable
 from shared_engine.intervals import Interval, bootstrap_intervals
 from shared_engine.mixture import rows_by_database
@@ -22,7 +22,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class RegressionFold:
-    """What a regressor reaches on the test part of one fold, and its predictions; criteria are None where undefined."""
+    """What a regressor reaches on the test part of one fold; criteria, of its own scores, are None where undefined.
+
+    Attributes:
+        n: stimuli of the test part.
+        srocc: Spearman's correlation.
+        plcc: Pearson's correlation of the scores as they are.
+        tested: the stimuli.
+        scores: of each, on the scale of the targets.
+    """
 
     n: int
     srocc: float | None
@@ -35,8 +43,8 @@ class RegressionFold:
 class RegressionReport:
     """A regressor over folds: each, mean and standard deviation (n - 1) over them, and all predictions pooled.
 
-    PLCC is that of the raw predictions, which are on the scale of the targets. Mean and deviation are over the folds
-    where a criterion is defined. The intervals, 95 %, are a bootstrap over contents.
+    PLCC is that of the predictions as they are, pooled on the scale of the targets. Mean and deviation are those of the
+    folds where a criterion is defined. The intervals, 95 %, are a bootstrap over contents.
     """
 
     folds: tuple[RegressionFold, ...]
@@ -64,8 +72,14 @@ def read_features(path: Path, stimuli: Sequence[Stimulus]) -> Array:
     leak = next((name for name in columns if table.equals_target(name)), None)
     if leak is not None:
         raise InputError(f"{path}: the column '{leak}' equals the target in every row: remove it")
-    rows = [table.features(os.path.normpath(stimulus.id), columns) for stimulus in stimuli]
-    return np.stack(rows).astype(np.float64)
+    rows = []
+    for stimulus in stimuli:
+        name = os.path.normpath(stimulus.id)
+        table.features(name, columns)  # refuses what is no number
+        _, cells = table.rows[name]
+        # With all digits: the network's float32 would move ranks that hang on the last ones.
+        rows.append([float(cells[column]) for column in columns])
+    return np.array(rows)
 
 
 def regress_over_folds(
@@ -98,14 +112,14 @@ def regress_over_folds(
             raise InputError(
                 f"fold {number} trains on {train.sum()} stimuli and tests {test.sum()}, expected at least 2 of each"
             )
-        scores = predict_targets(regressor, features[train], targets[train], features[test], seed=seed)
+        scores = predict_scores(regressor, features[train], targets[train], features[test], seed=seed)
         folds.append(
             RegressionFold(
                 n=len(scores),
                 srocc=srocc(scores, targets[test]),
                 plcc=plcc(scores, targets[test]),
                 tested=tuple(s for s, part in zip(stimuli, parts, strict=True) if part == "test"),
-                scores=tuple(scores.tolist()),
+                scores=tuple(on_target_scale(regressor, scores, targets[train]).tolist()),
             )
         )
     tested = [stimulus for fold in folds for stimulus in fold.tested]

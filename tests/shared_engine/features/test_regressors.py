@@ -8,7 +8,7 @@ from rankqa_datasets.manifest import read_manifest
 from rankqa_datasets.split import Split, folds_by_content
 from shared_engine.criteria import plcc, srocc
 from shared_engine.features.regression import read_features, regress_over_folds
-from shared_engine.features.regressors import REGRESSORS, predict_targets
+from shared_engine.features.regressors import REGRESSORS, Regressor, on_target_scale, predict_scores
 from shared_engine.intervals import bootstrap_intervals
 from shared_engine.names import UsageProblem
 
@@ -31,8 +31,8 @@ def test_support_vectors_equal_a_pipeline_of_scikit_learn(rows):
     features, targets = rows
     pipeline = TransformedTargetRegressor(make_pipeline(StandardScaler(), SVR()), transformer=StandardScaler())
     expected = pipeline.fit(features[:40], targets[:40]).predict(features[40:])
-    found = predict_targets("svr", features[:40], targets[:40], features[40:])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    found = predict_scores("svr", features[:40], targets[:40], features[40:])
+    np.testing.assert_allclose(on_target_scale("svr", found, targets[:40]), expected, rtol=1e-9)
     assert np.corrcoef(found, targets[40:])[0, 1] > 0.9
 
 
@@ -43,10 +43,9 @@ def test_extra_trees_equal_those_of_scikit_learn_and_follow_their_seed(rows):
     features, targets = rows
     scaler = StandardScaler().fit(features[:40])
     trees = ExtraTreesRegressor(random_state=3).fit(scaler.transform(features[:40]), targets[:40])
-    found = [
-        predict_targets("extra-trees", features[:40], targets[:40], features[40:], seed=seed) for seed in (3, 3, 4)
-    ]
+    found = [predict_scores("extra-trees", features[:40], targets[:40], features[40:], seed=seed) for seed in (3, 3, 4)]
     np.testing.assert_allclose(found[0], trees.predict(scaler.transform(features[40:])), rtol=1e-9)
+    assert on_target_scale("extra-trees", found[0], targets) is found[0]
     np.testing.assert_array_equal(found[0], found[1])
     assert (found[0] != found[2]).any()
 
@@ -54,9 +53,10 @@ def test_extra_trees_equal_those_of_scikit_learn_and_follow_their_seed(rows):
 @pytest.mark.parametrize("regressor", REGRESSORS)
 def test_scales_and_constant_features_do_not_matter(rows, regressor):
     features, targets = rows
-    plain = predict_targets(regressor, features[:40], targets[:40], features[40:])
+    plain = predict_scores(regressor, features[:40], targets[:40], features[40:])
     # By powers of two, so that trees meet the same draws and nothing is rounded.
-    other = predict_targets(regressor, features[:40] * 8, targets[:40] * 4, features[40:] * 8)
+    other = predict_scores(regressor, features[:40] * 8, targets[:40] * 4, features[40:] * 8)
+    plain, other = on_target_scale(regressor, plain, targets[:40]), on_target_scale(regressor, other, targets[:40] * 4)
     np.testing.assert_allclose(other, plain * 4, rtol=1e-12)
 
 
@@ -65,15 +65,16 @@ def test_a_feature_that_is_constant_in_training_is_ignored(rows):
     # The mean of 40 times 0.1 is not 0.1; in the test part the feature varies.
     constant = np.r_[np.full(40, 0.1), np.linspace(-1e9, 1e9, 20)]
     wider = np.column_stack([features, constant])
-    found = predict_targets("svr", wider[:40], targets[:40], wider[40:])
-    expected = predict_targets("svr", features[:40], targets[:40], features[40:])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    found = predict_scores("svr", wider[:40], targets[:40], wider[40:])
+    expected = predict_scores("svr", features[:40], targets[:40], features[40:])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_folds_are_judged_each_and_pooled(table):
     stimuli = read_manifest(table, files=False).stimuli
     features = read_features(table, stimuli)
     assert features.shape == (80, 5)
+    assert features[3, 0] == float(table.read_text().splitlines()[4].split(",")[5])
     splits = folds_by_content(stimuli, folds=4)
     report = regress_over_folds("svr", stimuli, features, splits)
     scores = {}
@@ -81,9 +82,9 @@ def test_folds_are_judged_each_and_pooled(table):
         train = [i for i, s in enumerate(stimuli) if split.parts[s.id] == "train"]
         test = [i for i, s in enumerate(stimuli) if split.parts[s.id] == "test"]
         targets = np.array([s.target for s in stimuli])
-        expected = predict_targets("svr", features[train], targets[train], features[test])
+        expected = predict_scores("svr", features[train], targets[train], features[test])
         assert [s.id for s in fold.tested] == [stimuli[i].id for i in test]
-        assert fold.scores == tuple(expected)
+        assert fold.scores == tuple(on_target_scale("svr", expected, targets[train]))
         assert (fold.n, fold.srocc, fold.plcc) == (20, srocc(expected, targets[test]), plcc(expected, targets[test]))
         scores |= dict(zip([s.id for s in fold.tested], fold.scores, strict=True))
     assert (report.pooled_n, report.pooled_contents, len(scores)) == (80, 16, 80)
@@ -120,7 +121,7 @@ def test_what_cannot_be_regressed_is_refused(table, monkeypatch):
     with pytest.raises(InputError, match="trains on 0 stimuli and tests 80, expected at least 2 of each"):
         regress_over_folds("svr", stimuli, features, [Split({s.id: "test" for s in stimuli})])
     with pytest.raises(InputError, match="expected training targets that differ, got 3 times 2"):
-        predict_targets("svr", features[:3], np.full(3, 2.0), features[3:])
+        predict_scores("svr", features[:3], np.full(3, 2.0), features[3:])
     header, *lines = table.read_text().splitlines()
     mixed = [f"{line},{'one' if i % 2 else 'other'}" for i, line in enumerate(lines)]
     table.with_name("mixed.csv").write_text("\n".join([f"{header},database", *mixed]))
@@ -135,6 +136,6 @@ def test_what_cannot_be_regressed_is_refused(table, monkeypatch):
     def missing(*_):
         raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
-    monkeypatch.setitem(REGRESSORS, "svr", missing)
+    monkeypatch.setitem(REGRESSORS, "svr", Regressor(missing, standardises_targets=True))
     with pytest.raises(UsageProblem, match=r"pip install 'rankqa\[features\]'"):
-        predict_targets("svr", features[:3], np.arange(3.0), features[3:])
+        predict_scores("svr", features[:3], np.arange(3.0), features[3:])
