@@ -150,8 +150,12 @@ def read_ahead(loader: Iterable[Batch], device: torch.device) -> Iterator[Batch]
 def evaluation_loader(
     dataset: StimulusDataset, batch_size: int, workers: int, *, rank: int = 0, world_size: int = 1
 ) -> DataLoader[Batch]:
-    """Each stimulus once, over all processes together: nothing is repeated to fill a batch."""
-    rows = list(range(len(dataset)))[rank::world_size]
+    """Each stimulus once, over all processes together: nothing is repeated to fill a batch.
+
+    A process for which none is left reads the first one too, since scores are gathered from all of them.
+    """
+    every = list(range(len(dataset)))
+    rows = every[rank::world_size] or every[:1]
     batches = [[Draw(row, None) for row in rows[i : i + batch_size]] for i in range(0, len(rows), batch_size)]
     # Any iterable of lists of indices serves as a batch sampler; the stub asks for a Sampler.
     return DataLoader(dataset, batch_sampler=batches, num_workers=workers)  # pyright: ignore[reportArgumentType]

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from rankqa_datasets.errors import InputError
-from shared_engine.stimuli import EpochBatches, read_ahead
+from rankqa_datasets.manifest import Stimulus
+from shared_engine.stimuli import EpochBatches, StimulusDataset, evaluation_loader, read_ahead
 
 
 def rows(batches):
@@ -33,6 +34,20 @@ def test_processes_share_each_global_batch_evenly():
     for batch, a, b in zip(whole, *shares, strict=True):
         assert len(a) == len(b) == len(batch) // 2
         assert sorted(a + b) == sorted(batch)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_processes_judge_each_stimulus_once_and_none_is_without(tmp_path, count):
+    stimuli = [Stimulus(f"{i}", tmp_path / f"{i}", float(i), None, f"{i}") for i in range(count)]
+    dataset = StimulusDataset(stimuli, lambda path, generator: {})
+    shares = [
+        [row for batch in evaluation_loader(dataset, 2, 0, rank=rank, world_size=3) for row in batch["rows"].tolist()]
+        for rank in range(3)
+    ]
+    judged = sorted(row for share in shares for row in share)
+    # Fewer stimuli than processes: those that are left over judge the first one as well.
+    assert judged == [0] * max(0, 3 - count) + list(range(count))
+    assert all(shares)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
