@@ -86,7 +86,7 @@ class CrossValidation:
         spread: of each of the folds' values.
         pooled: `raw` scores, with PLCC and RMSE after one logistic fitted to all of them; scores `calibrated` by each
             run on its own, with nothing fitted to the test parts; and the recipe oracle's, where all training stimuli
-            of each fold are tested in another.
+            of each fold are tested in another and tested recipes were in training.
         stimuli: of all folds together.
         contents: of all folds together.
         unit: what was resampled: 'content', or 'stimulus' where there is one content, and nothing is then said about
@@ -173,17 +173,21 @@ def _calibrated(run: FoldRun) -> Array:
 
 
 def _oracle(grid: Sequence[Sequence[FoldRun]]) -> dict[str, float] | None:
-    """The recipe oracle's value of each test stimulus; None where the predictions do not tell all training recipes."""
+    """The recipe oracle's value of each test stimulus; None where the predictions do not tell all training recipes, or
+    no tested recipe was in training, as where distortions are left out.
+    """
     first = [fold[0] for fold in grid]
     known = {id_: stimulus for run in first for id_, stimulus in run.stimuli.items()}
     values: dict[str, float] = {}
+    trained_recipe = False
     for run in first:
         train = [known[id_] for id_ in run.trained if id_ in known]
         if len(train) < len(run.trained) or not any(s.recipe for s in train):
             return None
         own = [run.stimuli[id_] for id_ in run.finished.predictions.ids]
+        trained_recipe |= bool({s.recipe for s in own} & {s.recipe for s in train if s.recipe})
         values |= dict(zip(run.finished.predictions.ids, recipe_oracle(train, own).tolist(), strict=True))
-    return values
+    return values if trained_recipe else None
 
 
 def _pool(grid: Sequence[Sequence[FoldRun]], oracle: Mapping[str, float] | None) -> tuple[dict[str, Pooled], str]:
