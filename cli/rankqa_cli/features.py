@@ -66,7 +66,7 @@ def cloud(manifest: Path, name: str, out: Path, root: Path | None, jobs: int | N
             for row, outcome in zip(missing, outcomes, strict=True):
                 if isinstance(outcome, InputError):
                     failures += 1
-                    tqdm.write(f"{stimuli[row].id} is left out: {outcome}", file=sys.stderr)
+                    tqdm.write(f"Left out: {outcome}", file=sys.stderr)
                 else:
                     table.add(row, outcome)
     finally:
@@ -97,7 +97,7 @@ def _describe(stimulus: "Stimulus", *, name: str) -> dict[str, float] | InputErr
 
     features = FEATURE_SETS[name]
     if features.needs_reference and stimulus.reference is None:
-        return InputError(f"{name} compares with a reference, and the manifest names none")
+        return InputError(f"{stimulus.path}: {name} compares with a reference, and the manifest names none")
     try:
         files = [stimulus.path, stimulus.reference if features.needs_reference else None]
         found = features.function(*(read_cloud(file) for file in files if file is not None))
@@ -105,4 +105,4 @@ def _describe(stimulus: "Stimulus", *, name: str) -> dict[str, float] | InputErr
         # Its text alone: what caused it need not survive the way between processes.
         return InputError(str(error))
     bad = next((key for key, value in found.items() if not np.isfinite(value)), None)
-    return found if bad is None else InputError(f"{bad} is not a finite number")
+    return found if bad is None else InputError(f"{stimulus.path}: {bad} is not a finite number")

@@ -47,15 +47,14 @@ def nss3d(cloud: Cloud) -> dict[str, float]:
         InputError: no colours, too few points, or a shape that is the same everywhere, as of points in one plane.
     """
     if cloud.colors is None:
-        raise InputError(f"{cloud.name}: 3D-NSS has statistics of colours, and the cloud has none; leave the cloud out")
+        raise InputError(f"{cloud.name}: 3D-NSS has statistics of colours, and the cloud has none")
     values = []
     for channel in cielab(cloud.colors).T:
         values += _moments(channel)
     for name, feature in zip(EIGEN_FEATURES, eigen_features(cloud).T, strict=True):
         if np.ptp(feature) < LEAST_SPREAD:
             raise InputError(
-                f"{cloud.name}: the {name} is {feature[0]:.3g} at every point, and 3D-NSS fits distributions to it; "
-                "leave the cloud out"
+                f"{cloud.name}: the {name} is {feature[0]:.3g} at every point, and 3D-NSS fits distributions to it"
             )
         values += _moments(feature)
         values += fit_ggd(feature)

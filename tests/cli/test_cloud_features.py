@@ -101,8 +101,8 @@ def test_clouds_without_colours_are_named_and_the_others_described(rankqa, folde
     assert result.exit_code == 1
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 3
-    assert lines[0].startswith("0_0.ply is left out: ")
-    assert "3D-NSS has statistics of colours, and the cloud has none" in lines[0]
+    message = "3D-NSS has statistics of colours, and the cloud has none"
+    assert lines[:2] == [f"Left out: {folder / name}: {message}" for name in ("0_0.ply", "3_1.ply")]
     assert lines[2] == f"Error: 2 of 15 clouds have no row in {out}"
     assert len(rows_of(out)) == 13
 
@@ -126,7 +126,7 @@ def test_point_pca2_takes_references(rankqa, fails, folder, tmp_path):
     (folder / "few.csv").write_text("\n".join([header, *one_less]))
     result = rankqa(*command)
     assert result.exit_code == 1
-    assert "0_0.ply is left out: point-pca2 compares with a reference" in result.stderr
+    assert f"Left out: {folder / '0_0.ply'}: point-pca2 compares with a reference" in result.stderr
     (folder / "few.csv").write_text("\n".join([header, *(row.replace("reference_0.ply", "") for row in rows[:3])]))
     assert "fill the column 'reference'" in fails(1, *command)
 
@@ -160,4 +160,4 @@ def test_a_feature_that_is_not_finite_is_an_error(folder, monkeypatch):
     monkeypatch.setitem(FEATURE_SETS, "3d-nss", undefined)
     outcome = _describe(read_manifest(folder / "manifest.csv").stimuli[0], name="3d-nss")
     assert isinstance(outcome, InputError)
-    assert str(outcome) == "l_mean is not a finite number"
+    assert str(outcome) == f"{folder / '0_0.ply'}: l_mean is not a finite number"
