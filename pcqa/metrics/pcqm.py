@@ -153,7 +153,11 @@ def _sorted(
     points: Float[np.ndarray, "p 3"], colors: np.ndarray
 ) -> tuple[Float[np.ndarray, "p 3"], UInt8[np.ndarray, "p 3"]]:
     rgb = np.rint(colors * 255.0).astype(np.uint8)
-    red, green, blue = rgb.T
-    x, y, z = points.T
-    order = np.lexsort((blue, green, red, z, y, x))
+    order = np.lexsort(points.T[::-1])
+    in_order = points[order]
+    # Colours decide between equal points only; to sort all by six keys takes twice as long.
+    same = (in_order[1:] == in_order[:-1]).all(axis=1)
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((*rgb[rows].T[::-1], *points[rows].T[::-1]))]
     return points[order], rgb[order]

@@ -17,7 +17,14 @@ _SUMS = {"reassoc", "contract", "nsz"}
 
 @njit(cache=True)
 @no_type_check
-def fit_quadric(offsets, count, coefficients, frame, normal):
+def new_scratch():
+    """Working memory for `fit_quadric`, for any number of calls one after the other."""
+    return np.empty((7, 6)), np.empty((2, 6)), np.empty(6, np.int64)
+
+
+@njit(cache=True)
+@no_type_check
+def fit_quadric(offsets, count, coefficients, frame, scratch):
     """Least squares for z = a x^2 + b y^2 + c x y + d x + e y + f along the principal axes of the offsets.
 
     Six points in general position or more have one solution, found by normal equations on offsets of unit size.
@@ -29,8 +36,9 @@ def fit_quadric(offsets, count, coefficients, frame, normal):
         count: number of neighbours.
         coefficients: (6,) float64, receives a, b, c, d, e, f in the offsets' unit.
         frame: (3, 3) float64, receives the axes in its columns: z (the normal, least spread), y, x.
-        normal: (7, 6) float64, scratch.
+        scratch: of `new_scratch`.
     """
+    normal, norms, names = scratch
     coefficients[:] = 0.0
     _covariance(offsets[0], offsets[1], offsets[2], count, normal)
     size = np.sqrt(normal[3, 0])
@@ -43,7 +51,16 @@ def fit_quadric(offsets, count, coefficients, frame, normal):
             coefficients[5] *= size
             return
     if count > 0:
-        _by_pivoted_qr(offsets, count, coefficients, frame)
+        _by_pivoted_qr(
+            offsets,
+            count,
+            coefficients,
+            frame,
+            normal if count <= 6 else np.empty((7, count)),
+            norms[0],
+            norms[1],
+            names,
+        )
 
 
 @njit(cache=True, fastmath=_SUMS)
@@ -215,9 +232,12 @@ def _along(offsets, k, frame, axis):
 
 @njit(cache=True)
 @no_type_check
-def _by_pivoted_qr(offsets, count, coefficients, frame):
-    """The basic solution of a QR factorisation with column pivoting, in the offsets' own unit."""
-    columns = np.empty((7, count))  # each column of the system in a row; the last is z
+def _by_pivoted_qr(offsets, count, coefficients, frame, columns, norms, direct, names):
+    """The basic solution of a QR factorisation with column pivoting, in the offsets' own unit.
+
+    The rest is scratch: `columns` for the columns of the system, each in a row, and z below them; norms of what is left
+    of each column, and as last computed in full; the columns' places before the exchanges.
+    """
     for k in range(count):
         x = _along(offsets, k, frame, 2)
         y = _along(offsets, k, frame, 1)
@@ -228,13 +248,10 @@ def _by_pivoted_qr(offsets, count, coefficients, frame):
         columns[4, k] = y
         columns[5, k] = 1.0
         columns[6, k] = _along(offsets, k, frame, 0)
-    names = np.empty(6, np.int64)
-    norms = np.empty(6)  # of what is left of each column, and as last computed in full
-    direct = np.empty(6)
     largest = 0.0
     for j in range(6):
         names[j] = j
-        norms[j] = direct[j] = np.sqrt(_dot(columns[j], columns[j], 0, count))
+        norms[j] = direct[j] = np.sqrt(_dot(columns, j, j, 0, count))
         largest = max(largest, norms[j])
     least = (largest * EPSILON) ** 2 / count
     rank = min(count, 6)
@@ -244,7 +261,7 @@ def _by_pivoted_qr(offsets, count, coefficients, frame):
             if norms[j] > norms[pivot]:
                 pivot = j
         # What is left of every column is rounding: the columns before span the others.
-        length = np.sqrt(_dot(columns[pivot], columns[pivot], k, count))
+        length = np.sqrt(_dot(columns, pivot, pivot, k, count))
         if norms[pivot] ** 2 < least * (count - k) or length == 0.0:
             rank = k
             break
@@ -254,12 +271,14 @@ def _by_pivoted_qr(offsets, count, coefficients, frame):
             names[k], names[pivot] = names[pivot], names[k]
             norms[pivot] = norms[k]
             direct[pivot] = direct[k]
+        if k + 1 == count:
+            break  # a single row is triangular as it stands
         # Householder's reflection of column k onto its first entry, applied to the others and to z.
         diagonal = -length if columns[k, k] >= 0.0 else length
         columns[k, k] -= diagonal
-        half = 0.5 * _dot(columns[k], columns[k], k, count)
+        half = 0.5 * _dot(columns, k, k, k, count)
         for j in range(k + 1, 7):
-            factor = _dot(columns[k], columns[j], k, count) / half
+            factor = _dot(columns, k, j, k, count) / half
             for i in range(k, count):
                 columns[j, i] -= factor * columns[k, i]
         columns[k, k] = diagonal
@@ -270,7 +289,7 @@ def _by_pivoted_qr(offsets, count, coefficients, frame):
             share = abs(columns[j, k]) / norms[j]
             left = max((1.0 + share) * (1.0 - share), 0.0)
             if left * (norms[j] / direct[j]) ** 2 <= np.sqrt(EPSILON):
-                norms[j] = direct[j] = np.sqrt(_dot(columns[j], columns[j], k + 1, count))
+                norms[j] = direct[j] = np.sqrt(_dot(columns, j, j, k + 1, count))
             else:
                 norms[j] *= np.sqrt(left)
     for i in range(rank - 1, -1, -1):
@@ -282,8 +301,9 @@ def _by_pivoted_qr(offsets, count, coefficients, frame):
 
 @njit(cache=True)
 @no_type_check
-def _dot(left, right, first, last):
+def _dot(columns, left, right, first, last):
+    # Of a table and not of its rows, whose views would cost more than the products.
     total = 0.0
     for i in range(first, last):
-        total += left[i] * right[i]
+        total += columns[left, i] * columns[right, i]
     return total

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit, prange
 
-from pcqa.metrics.pcqm_quadric import fit_quadric, mean_curvature
-from pcqa.ops.radius_grid import CellFrame, RadiusGrid, near_runs
+from pcqa.metrics.pcqm_quadric import fit_quadric, mean_curvature, new_scratch
+from pcqa.ops.radius_grid import BLOCK, CellFrame, RadiusGrid, near_runs, new_cursors
 
 
 def local_curvatures(
@@ -50,29 +50,32 @@ def projections(
 @no_type_check
 def _local_curvatures(queries, query_keys, query_starts, points, keys, starts, shape, radius):
     curvatures = np.empty(queries.shape[1])
-    for cell in prange(len(query_keys)):
-        runs = np.empty((9, 2), np.int64)
-        found, held = near_runs(query_keys[cell], keys, starts, shape, 1, runs)
-        offsets = np.empty((3, held))
-        coefficients, frame, normal = np.empty(6), np.empty((3, 3)), np.empty((7, 6))
-        for query in range(query_starts[cell], query_starts[cell + 1]):
-            count = _gather(points, runs[:found], queries[:, query], radius, offsets)
-            fit_quadric(offsets, count, coefficients, frame, normal)
-            curvatures[query] = abs(mean_curvature(coefficients))
+    for block in prange((len(query_keys) + BLOCK - 1) // BLOCK):
+        cursors, runs = new_cursors(1), np.empty((9, 2), np.int64)
+        offsets = np.empty((3, 64))
+        coefficients, frame, scratch = np.empty(6), np.empty((3, 3)), new_scratch()
+        for cell in range(block * BLOCK, min((block + 1) * BLOCK, len(query_keys))):
+            found, held = near_runs(query_keys[cell], keys, starts, shape, 1, cursors, runs)
+            if held > offsets.shape[1]:
+                offsets = np.empty((3, 2 * held))
+            for query in range(query_starts[cell], query_starts[cell + 1]):
+                count = _gather(points, runs, found, queries, query, radius, offsets)
+                fit_quadric(offsets, count, coefficients, frame, scratch)
+                curvatures[query] = abs(mean_curvature(coefficients))
     return curvatures
 
 
 # A function, because numba would compile the fit a second time for a count that starts as the literal 0.
 @njit(cache=True)
 @no_type_check
-def _gather(points, runs, query, radius, offsets):
-    """Fills in the offsets of the points in the runs that are nearer than the radius; returns how many."""
+def _gather(points, runs, found, queries, query, radius, offsets):
+    """Fills in the offsets of the points in the first runs that are nearer than the radius; returns how many."""
     count = 0
-    for run in range(len(runs)):
+    for run in range(found):
         for point in range(runs[run, 0], runs[run, 1]):
-            x = points[0, point] - query[0]
-            y = points[1, point] - query[1]
-            z = points[2, point] - query[2]
+            x = points[0, point] - queries[0, query]
+            y = points[1, point] - queries[1, query]
+            z = points[2, point] - queries[2, query]
             if x * x + y * y + z * z < radius * radius:
                 offsets[0, count] = x
                 offsets[1, count] = y
@@ -85,16 +88,17 @@ def _gather(points, runs, query, radius, offsets):
 @no_type_check
 def _projections(queries, points, rows):
     projected = np.empty((len(queries), 3))
-    for query in prange(len(queries)):
+    for block in prange((len(queries) + BLOCK - 1) // BLOCK):
         offsets = np.empty((3, rows.shape[1]))
-        coefficients, frame, normal = np.empty(6), np.empty((3, 3)), np.empty((7, 6))
-        for k in range(rows.shape[1]):
+        coefficients, frame, scratch = np.empty(6), np.empty((3, 3)), new_scratch()
+        for query in range(block * BLOCK, min((block + 1) * BLOCK, len(queries))):
+            for k in range(rows.shape[1]):
+                for axis in range(3):
+                    offsets[axis, k] = points[rows[query, k], axis] - queries[query, axis]
+            fit_quadric(offsets, rows.shape[1], coefficients, frame, scratch)
+            height = coefficients[5]
+            nearest = offsets[0, 0] ** 2 + offsets[1, 0] ** 2 + offsets[2, 0] ** 2
             for axis in range(3):
-                offsets[axis, k] = points[rows[query, k], axis] - queries[query, axis]
-        fit_quadric(offsets, rows.shape[1], coefficients, frame, normal)
-        height = coefficients[5]
-        nearest = offsets[0, 0] ** 2 + offsets[1, 0] ** 2 + offsets[2, 0] ** 2
-        for axis in range(3):
-            step = height * frame[axis, 0] if height * height <= nearest else offsets[axis, 0]
-            projected[query, axis] = queries[query, axis] + step
+                step = height * frame[axis, 0] if height * height <= nearest else offsets[axis, 0]
+                projected[query, axis] = queries[query, axis] + step
     return projected

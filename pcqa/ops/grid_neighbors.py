@@ -7,14 +7,14 @@ from jaxtyping import Float, Int
 from numba import njit, prange
 from scipy.spatial import KDTree
 
-from pcqa.ops.radius_grid import CellFrame, RadiusGrid, near_runs
+from pcqa.ops.radius_grid import BLOCK, CellFrame, RadiusGrid, near_runs, new_cursors
 
 # Rows that SciPy's tree searches at once.
 CHUNK = 1 << 17
 
 # Queries from which the radius of the search is chosen, and how many of them it serves.
 SAMPLE = 1024
-SERVED = 0.9
+SERVED = 0.95
 
 
 def grid_neighbors(
@@ -72,52 +72,96 @@ def _search(tree: KDTree, queries: Float[np.ndarray, "q 3"], neighbors: int) -> 
 @no_type_check
 def _fill(queries, query_keys, query_starts, points, keys, starts, order, shape, radius, rows):
     """Leaves the rows of a query as they are where fewer points are nearer than the radius."""
-    for cell in prange(len(query_keys)):
-        runs = np.empty((9, 2), np.int64)
-        found, held = near_runs(query_keys[cell], keys, starts, shape, 1, runs)
-        squares, candidates = np.empty(held), np.empty(held, np.int64)
-        for query in range(query_starts[cell], query_starts[cell + 1]):
-            count = 0
+    for block in prange((len(query_keys) + BLOCK - 1) // BLOCK):
+        cursors, runs = new_cursors(1), np.empty((9, 2), np.int64)
+        near, named = np.empty((4, 64)), np.empty(64, np.int64)
+        squares, candidates, scratch = np.empty(64), np.empty(64, np.int64), np.empty(64)
+        for cell in range(block * BLOCK, min((block + 1) * BLOCK, len(query_keys))):
+            found, held = near_runs(query_keys[cell], keys, starts, shape, 1, cursors, runs)
+            if held > len(squares):
+                near, named = np.empty((4, 2 * held)), np.empty(2 * held, np.int64)
+                squares, candidates, scratch = np.empty(2 * held), np.empty(2 * held, np.int64), np.empty(2 * held)
+            # All queries of a cell look through the same runs: lay them end to end.
+            filled = 0
             for run in range(found):
                 for point in range(runs[run, 0], runs[run, 1]):
-                    x = points[0, point] - queries[0, query]
-                    y = points[1, point] - queries[1, query]
-                    z = points[2, point] - queries[2, query]
-                    square = x * x + y * y + z * z
-                    if square < radius * radius:
-                        squares[count] = square
-                        candidates[count] = order[point]
-                        count += 1
-            if count >= rows.shape[1]:
-                _select(squares[:count], candidates[:count], rows[query])
+                    for axis in range(3):
+                        near[axis, filled] = points[axis, point]
+                    named[filled] = order[point]
+                    filled += 1
+            x, y, z, distances = near[0], near[1], near[2], near[3]
+            for query in range(query_starts[cell], query_starts[cell + 1]):
+                for k in range(held):
+                    distances[k] = (
+                        (x[k] - queries[0, query]) ** 2
+                        + (y[k] - queries[1, query]) ** 2
+                        + (z[k] - queries[2, query]) ** 2
+                    )
+                count = 0
+                for k in range(held):
+                    # Written in any case and kept if near: as often near as not, a branch would be guessed wrongly.
+                    squares[count] = scratch[count] = distances[k]
+                    candidates[count] = named[k]
+                    count += 1 if distances[k] < radius * radius else 0
+                if count >= rows.shape[1]:
+                    last = _kth_smallest(scratch, count, rows.shape[1] - 1)
+                    _select(squares, candidates, count, last, rows, query)
 
 
 @njit(cache=True)
 @no_type_check
-def _select(squares, candidates, rows):
-    """Fills `rows` with the candidates of the smallest squares, the very smallest first and the others in any order."""
-    last = np.partition(squares, len(rows) - 1)[len(rows) - 1]
+def _kth_smallest(values, count, k):
+    """The value at place k in increasing order of the first `count`, by Hoare's quickselect; reorders them."""
+    low = 0
+    high = count - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i = low
+        j = high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return values[k]
+
+
+@njit(cache=True)
+@no_type_check
+def _select(squares, candidates, count, last, rows, query):
+    """Fills a row of `rows` with candidates of squares up to `last`: the smallest first, the others in any order."""
+    neighbors = rows.shape[1]
+    nearest = squares[0]
+    best = candidates[0]
     filled = 0
-    for k in range(len(squares)):
+    for k in range(count):
+        if squares[k] < nearest or (squares[k] == nearest and candidates[k] < best):
+            nearest = squares[k]
+            best = candidates[k]
         if squares[k] < last:
-            rows[filled] = candidates[k]
+            rows[query, filled] = candidates[k]
             filled += 1
     # Of those as far as the last, the lowest rows: sorted by insertion, with those too many falling out.
     first_tied = filled
-    for k in range(len(squares)):
-        if squares[k] == last and (filled < len(rows) or candidates[k] < rows[filled - 1]):
-            place = min(filled, len(rows) - 1)
-            while place > first_tied and rows[place - 1] > candidates[k]:
-                rows[place] = rows[place - 1]
+    for k in range(count):
+        if squares[k] == last and (filled < neighbors or candidates[k] < rows[query, filled - 1]):
+            place = min(filled, neighbors - 1)
+            while place > first_tied and rows[query, place - 1] > candidates[k]:
+                rows[query, place] = rows[query, place - 1]
                 place -= 1
-            rows[place] = candidates[k]
-            filled = min(filled + 1, len(rows))
-    nearest = squares.min()
-    best = -1
-    for k in range(len(squares)):
-        if squares[k] == nearest and (best < 0 or candidates[k] < best):
-            best = candidates[k]
-    for k in range(len(rows)):
-        if rows[k] == best:
-            rows[0], rows[k] = rows[k], rows[0]
+            rows[query, place] = candidates[k]
+            filled = min(filled + 1, neighbors)
+    for k in range(neighbors):
+        if rows[query, k] == best:
+            rows[query, 0], rows[query, k] = rows[query, k], rows[query, 0]
             break

@@ -65,17 +65,29 @@ class RadiusGrid:
         return cls(order, np.ascontiguousarray(points[order].T), occupied, np.append(starts, len(points)))
 
 
+BLOCK = 64
+"""Cells that one thread looks at in a row: they share its working memory and its cursors."""
+
+
 @njit(cache=True)
 @no_type_check
-def near_runs(key, keys, starts, shape, reach, runs):
+def new_cursors(reach):
+    """Before the first cell of a block, see `near_runs`."""
+    return np.full((2 * reach + 1) ** 2, -1)
+
+
+@njit(cache=True)
+@no_type_check
+def near_runs(key, keys, starts, shape, reach, cursors, runs):
     """The runs [first, last) of sorted points in the cells within `reach` of cell `key`.
 
     Args:
-        key: a cell at least `reach` from the border of the frame.
+        key: a cell at least `reach` from the border of the frame; not lower than in the call before.
         keys: of the searched `RadiusGrid`.
         starts: likewise.
         shape: of the frame.
         reach: up to that of the frame.
+        cursors: of `new_cursors`, moved on by each call: the next search begins where this one ended.
         runs: ((2 reach + 1)^2, 2) int64, filled from the front.
 
     Returns:
@@ -83,11 +95,21 @@ def near_runs(key, keys, starts, shape, reach, runs):
     """
     found = 0
     held = 0
+    column = 0
     for i in range(-reach, reach + 1):
         for j in range(-reach, reach + 1):
             middle = key + (i * shape[1] + j) * shape[2]
-            first = starts[np.searchsorted(keys, middle - reach)]
-            last = starts[np.searchsorted(keys, middle + reach + 1)]
+            place = cursors[column]
+            if place < 0:
+                place = np.searchsorted(keys, middle - reach)
+            while place < len(keys) and keys[place] < middle - reach:
+                place += 1
+            cursors[column] = place
+            column += 1
+            first = starts[place]
+            while place < len(keys) and keys[place] <= middle + reach:
+                place += 1
+            last = starts[place]
             if last > first:
                 runs[found, 0] = first
                 runs[found, 1] = last

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy.linalg import get_lapack_funcs
 
-from pcqa.metrics.pcqm_quadric import fit_quadric, mean_curvature, principal_axes
+from pcqa.metrics.pcqm_quadric import fit_quadric, mean_curvature, new_scratch, principal_axes
 
 
 def fit(offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     coefficients, frame = np.empty(6), np.empty((3, 3))
-    fit_quadric(np.ascontiguousarray(offsets.T), len(offsets), coefficients, frame, np.empty((7, 6)))
+    fit_quadric(np.ascontiguousarray(offsets.T), len(offsets), coefficients, frame, new_scratch())
     return coefficients, frame
 
 
