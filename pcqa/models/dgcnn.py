@@ -104,6 +104,8 @@ class EdgeLayer(nn.Module):
     def __init__(self, network: MLP) -> None:
         super().__init__()
         self.nn = network
+        # As PyG's layer does, so that a seed gives the weights that it gave with that.
+        network.reset_parameters()
 
     def forward(self, features: Float[Tensor, "n p c"], table: Int64[Tensor, "n p k"]) -> Float[Tensor, "n p w"]:
         """Features of all points from the differences to their neighbours."""

@@ -29,6 +29,8 @@ class PointLayer(nn.Module):
     def __init__(self, network: MLP) -> None:
         super().__init__()
         self.local_nn = network
+        # As PyG's layer does, so that a seed gives the weights that it gave with that.
+        network.reset_parameters()
 
     def forward(
         self,
