@@ -1,7 +1,7 @@
 """The configuration of an image run: the shared tree with the image input."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -35,6 +35,7 @@ class ImageInput(Frozen):
 class ImageRunConfig(RunConfig):
     """A run on images."""
 
+    recipes: ClassVar[str] = "imgqa.recipes"
     # A frozen field may be narrowed; pyright does not see that the tree is frozen.
     modality: Literal["image"] = "image"  # pyright: ignore[reportIncompatibleVariableOverride]
     input: ImageInput = ImageInput()

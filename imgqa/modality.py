@@ -22,7 +22,6 @@ IMAGE = Modality(
         "siamese-resnet": "imgqa.models.siamese_resnet:SiameseResNet",
         "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",
     },
-    recipes="imgqa.recipes",
     reader=image_reader,
     baselines={"psnr": psnr_of_stimulus},
 )

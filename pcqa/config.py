@@ -1,6 +1,6 @@
 """The configuration of a run on point clouds."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -92,6 +92,7 @@ class CloudInput(Frozen):
 class CloudRunConfig(RunConfig):
     """Everything that determines a run on point clouds."""
 
+    recipes: ClassVar[str] = "pcqa.recipes"
     modality: Literal["cloud"] = "cloud"  # pyright: ignore[reportIncompatibleVariableOverride]
     input: CloudInput
 

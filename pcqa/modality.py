@@ -39,7 +39,6 @@ CLOUD = Modality(
         "pqa-net": "pcqa.models.pqa_net:PQANet",
         "timm-views": "pcqa.models.timm_views:TimmViews",
     },
-    recipes="pcqa.recipes",
     reader=make_reader,
     baselines={"d1": d1_of_stimulus},
 )

@@ -4,7 +4,7 @@ A modality package subclasses `RunConfig` to add its own `input` table and to fi
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
@@ -185,6 +185,8 @@ class EngineConfig(Frozen):
 class RunConfig(Frozen):
     """Everything that determines a run. Written resolved into the run folder and accepted as input again."""
 
+    recipes: ClassVar[str]
+    """The package whose TOML files are the recipes of the modality."""
     modality: str
     recipe: str = ""
     seed: int = Field(default=0, ge=0)

@@ -80,8 +80,6 @@ class Modality:
     """Lower-case file endings that `score` picks up in a folder."""
     models: Mapping[str, str]
     """Name -> 'package.module:Class'."""
-    recipes: str
-    """The package whose TOML files are the recipes."""
     reader: Callable[[Any, ArrayCache], Reader]
     baselines: Mapping[str, Callable[[Stimulus], float]]
     """Name -> full-reference value of one stimulus that has a reference; higher is better."""
@@ -91,3 +89,8 @@ class Modality:
     """The stimuli in a file, where they are rows of tables: paths of rows as if the table were a folder. None where
     each stimulus is a file of its own.
     """
+
+    @property
+    def recipes(self) -> str:
+        """The package whose TOML files are the recipes."""
+        return self.config_type.recipes

@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 from rankqa_cli.ladders import DEMO_SETS
-from rankqa_cli.modalities import MODALITIES, get_modality
+from rankqa_cli.modalities import MODALITIES, get_config_type, get_modality
 from rankqa_cli.results import text_table
 from shared_engine.names import UsageProblem, closest, resolve
 
@@ -68,7 +68,7 @@ def ablate(
         raise UsageProblem("expected a grid: rankqa ablate NAME_OR_FILE; --list shows the shipped ones")
     path = _grid_path(grid)
     read = read_grid(path)
-    runs = expand(read, get_modality)
+    runs = expand(read, get_config_type)
     sweep = Sweep(out or Path("ablations") / path.stem)
     chosen = _shard(runs, shard)
     if dry_run:
@@ -106,7 +106,7 @@ def _imports(runs: "Sequence[GridRun]") -> list[str]:
     for run in runs:
         models = get_modality(run.modality).models
         targets |= {MODALITIES[run.modality], models.get(run.config.model.name, run.config.model.name)}
-    return ["shared_engine.train", "rankqa_cli.ablation_run", *sorted({target.split(":")[0] for target in targets})]
+    return ["rankqa_cli.ablation_run", *sorted({target.split(":")[0] for target in targets})]
 
 
 def _outcomes(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankqa_cli.modalities import get_modality
+from shared_engine.ablation.carry_out import carry_out
 from shared_engine.ablation.local import EXIT_BUSY
-from shared_engine.ablation.sweep import Sweep, carry_out
+from shared_engine.ablation.sweep import Sweep
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from rankqa_cli.modalities import MODALITIES, get_modality
+from rankqa_cli.modalities import MODALITIES, get_config_type, get_modality
 from rankqa_cli.results import text_table
 
 
@@ -42,7 +42,7 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
 
     rows = []
     for modality in MODALITIES:
-        package = get_modality(modality).recipes
+        package = get_config_type(modality).recipes
         for name in list_recipes(package):
             table = read_recipe(name, package)
             objective = table["objective"]

@@ -15,6 +15,17 @@ MODALITIES = {
     "features": "shared_engine.features.modality:FEATURES",
 }
 
+CONFIG_TYPES = {
+    "image": "imgqa.config:ImageRunConfig",
+    "cloud": "pcqa.config:CloudRunConfig",
+    "features": "shared_engine.features.config:FeatureRunConfig",
+}
+
+
+def get_config_type(name: str) -> "type[RunConfig]":
+    """What a run of the modality of that name is configured by; needs no torch, where the modality does."""
+    return resolve("modality", name, CONFIG_TYPES)
+
 
 def get_modality(name: str) -> "Modality":
     """The modality of that name."""

@@ -11,7 +11,6 @@ from pydantic import Field, ValidationError, field_validator
 
 from shared_engine.config import Frozen, RunConfig
 from shared_engine.config_files import Table, merge, read_config, read_recipe, resolve_config
-from shared_engine.modality import Modality
 from shared_engine.names import UsageProblem, closest
 
 
@@ -73,7 +72,7 @@ def read_grid(path: Path) -> GridFile:
         raise UsageProblem(f"{path}: {key}: {problem}") from None
 
 
-def expand(grid: GridFile, get_modality: Callable[[str], Modality]) -> list[GridRun]:
+def expand(grid: GridFile, get_config_type: Callable[[str], type[RunConfig]]) -> list[GridRun]:
     """All runs of a grid, each once, in the order of its axes (variants first).
 
     Raises:
@@ -92,7 +91,7 @@ def expand(grid: GridFile, get_modality: Callable[[str], Modality]) -> list[Grid
         settings = {axis: label for (axis, _), (label, _) in zip(axes, choice, strict=True)}
         if any(_matches(rule, settings) for rule in grid.exclude):
             continue
-        run = _resolve(grid, settings, [table for _, table in choice], get_modality, recipes)
+        run = _resolve(grid, settings, [table for _, table in choice], get_config_type, recipes)
         runs.setdefault(run.id, run)
     if not runs:
         raise UsageProblem("the grid has no run: its exclusions leave nothing")
@@ -142,20 +141,21 @@ def _resolve(
     grid: GridFile,
     settings: dict[str, Any],
     tables: Sequence[Table],
-    get_modality: Callable[[str], Modality],
+    get_config_type: Callable[[str], type[RunConfig]],
     recipes: dict[tuple[str, str], Table],
 ) -> GridRun:
     own = merge([_nested(grid.fixed), *tables])
     try:
-        modality = get_modality(str(own.get("modality")))
+        modality = str(own.get("modality"))
+        config_type = get_config_type(modality)
         if "recipe" not in own:
             raise UsageProblem("expected a recipe, in [fixed] or by an axis; rankqa list recipes shows them")
-        key = (modality.name, str(own["recipe"]))
+        key = (modality, str(own["recipe"]))
         if key not in recipes:
-            recipes[key] = read_recipe(key[1], modality.recipes)
-        config = resolve_config(modality.config_type, [recipes[key], own])
+            recipes[key] = read_recipe(key[1], config_type.recipes)
+        config = resolve_config(config_type, [recipes[key], own])
     except UsageProblem as error:
         combination = ", ".join(f"{axis}={label}" for axis, label in settings.items())
         raise UsageProblem(f"run with {combination}: {error}") from None
     digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
-    return GridRun(digest[:12], settings, modality.name, config)
+    return GridRun(digest[:12], settings, modality, config)

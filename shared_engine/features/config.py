@@ -1,6 +1,6 @@
 """The configuration of a run on a table of features."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,7 @@ class FeatureInput(Frozen):
 class FeatureRunConfig(RunConfig):
     """A run on a table of features."""
 
+    recipes: ClassVar[str] = "shared_engine.features.recipes"
     # A frozen field may be narrowed; pyright does not see that the tree is frozen.
     modality: Literal["features"] = "features"  # pyright: ignore[reportIncompatibleVariableOverride]
     input: FeatureInput = FeatureInput()

@@ -9,7 +9,6 @@ FEATURES = Modality(
     config_type=FeatureRunConfig,
     suffixes=(".csv",),
     models={"feature-mlp": "shared_engine.features.mlp:FeatureMLP"},
-    recipes="shared_engine.features.recipes",
     reader=feature_reader,
     baselines={},
     complete=name_columns,

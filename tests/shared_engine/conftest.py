@@ -59,7 +59,6 @@ def tiny() -> Modality:
         config_type=RunConfig,
         suffixes=(".txt",),
         models={"network": f"{__name__}:TinyNetwork", "broken": f"{__name__}:BrokenNetwork"},
-        recipes="shared_engine",
         reader=NumbersReader,
         baselines={"sum": lambda stimulus: float(np.loadtxt(stimulus.reference).sum())},
     )

@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from imgqa.modality import IMAGE
+from imgqa.config import ImageRunConfig
 from rankqa_datasets.errors import InputError
 from shared_engine.ablation.grid import GridFile, expand, read_grid
 from shared_engine.ablation.sweep import Sweep
@@ -25,7 +25,7 @@ seed = [0, 1]
 
 
 def runs(text: str = GRID, **changes):
-    return expand(GridFile.model_validate(tomllib.loads(text) | changes), {"image": IMAGE}.__getitem__)
+    return expand(GridFile.model_validate(tomllib.loads(text) | changes), {"image": ImageRunConfig}.__getitem__)
 
 
 def test_the_product_of_all_axes_in_their_order():
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_named(tmp_path, old, new, message):
     path = tmp_path / "grid.toml"
     path.write_text(GRID.replace(old, new))
     with pytest.raises(UsageProblem, match=message):
-        expand(read_grid(path), {"image": IMAGE}.__getitem__)
+        expand(read_grid(path), {"image": ImageRunConfig}.__getitem__)
 
 
 def test_exclusions_that_fit_nothing_or_everything():
@@ -107,5 +107,5 @@ def test_the_index_of_a_sweep_repeats_its_grids(tmp_path):
     # Each once, the latest last.
     kept = [GridFile.model_validate(table) for table in index["grids"]]
     assert kept == [second, first]
-    assert [expand(grid, {"image": IMAGE}.__getitem__) for grid in kept] == [expanded[1], expanded[0]]
+    assert [expand(grid, {"image": ImageRunConfig}.__getitem__) for grid in kept] == [expanded[1], expanded[0]]
     assert set(index["runs"]) == {run.id for own in expanded for run in own}
