@@ -2,8 +2,8 @@
 
     python benchmarks/ablation/kill_test.py FOLDER [--kills 20] [--seed 0]
 
-Half of the kills hit the driver alone, the others one of its workers or the process that forks them. Exits with 0 if both sweeps end with the same 24
-runs and equal predictions.
+Half of the kills hit the driver alone, the others one of its workers or the process that forks them. Exits with 0 if
+both sweeps end with the same 24 runs and equal predictions.
 """
 
 import argparse
