@@ -1,0 +1,119 @@
+"""The data and grids of the experiment of docs/findings.md: what a bank is worth at each batch size.
+
+    python benchmarks/real/batch_size_grids.py DATA --out FOLDER [--biq ROOT]
+    rankqa ablate FOLDER/sjtu.toml --out FOLDER/sweep        # and wpc, basics, irpc, biq: one folder for all
+    rankqa report FOLDER/sweep
+
+DATA holds tables/folds and features/pointpca2 (for SJTU-PCQA, WPC and the training part of BASICS: 40 predictors of
+PointPCA2 for each cloud, scores and folds as published) and irpc. ROOT is that of BIQ2021, prepared by `rankqa data
+prepare biq2021`: 1,000 photographs of its official training part train, 600 of its official test part test, drawn
+once.
+
+Each grid: Spearman, GCC, PLCC and Norm-in-Norm with and without bank, MSE beside them; batches of 2, 4, 8, 16, 32; the
+learning rate goes with the root of the batch, for every loss alike; a repeat is a seed and, on the tables and on IRPC,
+the next of the published folds (IRPC: leave one content out). The last epoch is tested.
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from cloud_tables import content_and_recipe, read_folds, write_rows
+from feature_tables import TABLES, read_features
+
+FEATURES = {"sjtu": "PointPCA2, SJTU", "wpc": "PointPCA2, WPC", "basics": "PointPCA2, BASICS train"}
+LOSSES = ("spearman", "gcc", "plcc", "norm_in_norm")
+BATCHES = (2, 4, 8, 16, 32)
+TRAIN, TEST = 1000, 600  # photographs of BIQ2021
+
+# What the grids share but for the rate at a batch of 32.
+SETTINGS = {
+    "sjtu": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
+    "wpc": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
+    "basics": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
+    "biq": ("image", "compact-cnn", 2e-3, {"engine.epochs": 6, "input.crop": 224, "input.eval_crops": 4}),
+}
+
+
+def write_features(name: str, data: Path, out: Path) -> int:
+    """The manifest with its features, and the folds; how many folds."""
+    file, database = TABLES[FEATURES[name]]
+    features = read_features(data / "features" / file, database)
+    folds = read_folds(data / "tables" / "folds" / database)
+    rows = []
+    for stimulus, score in {key: value for _, test in folds for key, value in test.items()}.items():
+        if stimulus in features:
+            content, recipe = content_and_recipe(database, stimulus)
+            columns = {f"f{i:02d}": value for i, value in enumerate(features[stimulus])}
+            rows.append({"path": stimulus, "target": score, "content": content, "recipe": recipe} | columns)
+    write_rows(out / "manifest.csv", rows)
+    for k, (train, test) in enumerate(folds):
+        parts = dict.fromkeys(train, "train") | dict.fromkeys(test, "test")
+        write_rows(out / f"fold_{k}.csv", [{"path": row["path"], "split": parts[row["path"]]} for row in rows])
+    return len(folds)
+
+
+def write_biq(root: Path, out: Path) -> int:
+    """A manifest of some rows with the official parts."""
+    with (root / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rng = np.random.default_rng(0)
+    drawn = []
+    for part, count in (("train", TRAIN), ("test", TEST)):
+        own = [row for row in rows if row["split"] == part]
+        drawn += [own[i] for i in sorted(rng.permutation(len(own))[:count])]
+    write_rows(out / "manifest.csv", drawn)
+    write_rows(out / "fold_0.csv", [{"path": row["path"], "split": row["split"]} for row in drawn])
+    return 1
+
+
+def grid(name: str, folder: Path, root: Path | None, folds: int, repeats: int) -> str:
+    """Text of the grid file."""
+    modality, recipe, rate, settings = SETTINGS[name]
+    fixed = {"modality": modality, "recipe": recipe, "data.manifest": str(folder / "manifest.csv")} | settings
+    if root is not None:
+        fixed["data.root"] = str(root)
+    losses = {}
+    for loss in LOSSES:
+        losses[loss] = {"objective.terms": [{"name": loss}], "objective.bank": False}
+        losses[f"{loss} + bank"] = {"objective.terms": [{"name": loss, "bank": True}]}
+    losses["mse"] = {"objective.terms": [{"name": "mse"}], "objective.bank": False}
+    batches = {str(b): {"engine.batch_size": b, "optim.lr": round(rate * (b / 32) ** 0.5, 6)} for b in BATCHES}
+    seeds = {str(k): {"seed": k, "data.split": str(folder / f"fold_{k % folds}.csv")} for k in range(repeats)}
+    lines = ['question = "What is a bank worth at each batch size?"', "[fixed]", *toml_lines(fixed)]
+    for axis, options in {"repeat": seeds, "database": {name: {}}, "batch": batches, "loss": losses}.items():
+        lines += [f"[variants.{axis}]", *toml_lines(options)]
+    return "\n".join(lines) + "\n"
+
+
+def toml_lines(table: dict) -> list[str]:
+    return [f"{json.dumps(key)} = {_toml(value)}" for key, value in table.items()]
+
+
+def _toml(value) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(toml_lines(value)) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--biq", type=Path)
+    args = parser.parse_args()
+    out = args.out.resolve()
+    for name in FEATURES:
+        folds = write_features(name, args.data, out / name)
+        (out / f"{name}.toml").write_text(grid(name, out / name, None, folds, repeats=10))
+    if args.biq is not None:
+        write_biq(args.biq, out / "biq")
+        (out / "biq.toml").write_text(grid("biq", out / "biq", args.biq.resolve(), 1, repeats=3))
+
+
+if __name__ == "__main__":
+    main()
