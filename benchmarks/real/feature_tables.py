@@ -11,8 +11,9 @@ Methods: support vector regression (RBF, C = 1) and Extra Trees (100 trees), sci
 network of the recipe feature-mlp, 120 steps of 64 rows for every loss, nothing tuned; the recipe oracle. Results are
 appended to the CSV one by one, and what is there is not computed again. `--report` only prints.
 
-The tables give SROCC and PLCC (of raw scores) as means over folds and seeds, then the difference in SROCC from the
-network trained with MSE, paired within fold and seed, with its corrected resampled t-interval over folds.
+The first table gives SROCC as mean over folds and seeds, and its difference from that of the network trained with MSE,
+paired within fold and seed, with its corrected resampled t-interval over folds. Then one for each table of features,
+with PLCC (of raw scores) and the spread over folds.
 """
 
 import argparse
@@ -261,6 +262,7 @@ def report(data: Path, out: Path) -> None:
             float(row["plcc"]),
         )
         cpu += float(row["seconds"])
+    print_joint(results)
     for table in TABLES:
         folds, missing = read_table(data, table)
         stimuli = sum(len(test[0]) for _, test in folds)
@@ -280,6 +282,17 @@ def report(data: Path, out: Path) -> None:
             gain = "" if name == "mse" else difference(results[table, method], base, seedless=method in SEEDLESS)
             print(f"| {name} | {srocc:.3f} ({spread:.3f}) | {plcc:.3f} | {gain} |")
     print(f"\n{cpu / 60:.1f} CPU minutes in all")
+
+
+def print_joint(results) -> None:
+    print("| method | " + " | ".join(TABLES) + " |\n|---|" + "---|" * len(TABLES))
+    for method in METHODS:
+        cells = [method.removeprefix(NETWORK)]
+        for table in TABLES:
+            own, base = results[table, method], results[table, NETWORK + "mse"]
+            gain = "" if method == NETWORK + "mse" else difference(own, base, seedless=method in SEEDLESS)
+            cells.append(f"{fold_means(own)[:, 0].mean():.3f} {gain}".strip() if own else "")
+        print("| " + " | ".join(cells) + " |")
 
 
 def fold_means(results) -> np.ndarray:
