@@ -33,6 +33,16 @@ SETTINGS = {
     "sjtu": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
     "wpc": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
     "basics": ("features", "feature-mlp", 3e-3, {"engine.epochs": 12}),
+    "irpc": (
+        "cloud",
+        "demo-cloud",
+        2e-3,
+        {
+            "engine.epochs": 12,
+            "model.options.use_colors": False,
+            "input.patches": {"size": 1024, "saved": 8, "train": 2, "evaluate": 8},
+        },
+    ),
     "biq": ("image", "compact-cnn", 2e-3, {"engine.epochs": 6, "input.crop": 224, "input.eval_crops": 4}),
 }
 
@@ -53,6 +63,21 @@ def write_features(name: str, data: Path, out: Path) -> int:
         parts = dict.fromkeys(train, "train") | dict.fromkeys(test, "test")
         write_rows(out / f"fold_{k}.csv", [{"path": row["path"], "split": parts[row["path"]]} for row in rows])
     return len(folds)
+
+
+def write_irpc(irpc: Path, out: Path) -> int:
+    """The 54 shapes without references, whose D1 each run would compute, and a fold for each content."""
+    with (irpc / "geometry.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    write_rows(
+        out / "manifest.csv", [{key: row[key] for key in ("path", "target", "content", "recipe")} for row in rows]
+    )
+    contents = sorted({row["content"] for row in rows})
+    for k, content in enumerate(contents):
+        parts = ["test" if row["content"] == content else "train" for row in rows]
+        paths = [row["path"] for row in rows]
+        write_rows(out / f"fold_{k}.csv", [{"path": p, "split": s} for p, s in zip(paths, parts, strict=True)])
+    return len(contents)
 
 
 def write_biq(root: Path, out: Path) -> int:
@@ -110,6 +135,8 @@ def main() -> None:
     for name in FEATURES:
         folds = write_features(name, args.data, out / name)
         (out / f"{name}.toml").write_text(grid(name, out / name, None, folds, repeats=10))
+    folds = write_irpc(args.data / "irpc", out / "irpc")
+    (out / "irpc.toml").write_text(grid("irpc", out / "irpc", (args.data / "irpc").resolve(), folds, repeats=6))
     if args.biq is not None:
         write_biq(args.biq, out / "biq")
         (out / "biq.toml").write_text(grid("biq", out / "biq", args.biq.resolve(), 1, repeats=3))
