@@ -98,8 +98,8 @@ def folds_and_seeds(runs: Sequence[FoldRun]) -> list[list[FoldRun]]:
     """The runs [fold][seed], folds in the order of the runs, seeds sorted.
 
     Raises:
-        InputError: the runs differ in more than seed, split and initial weights, two of one seed test the same stimulus, a seed lacks a
-            fold, or runs disagree about a stimulus.
+        InputError: the runs differ in more than seed, split and initial weights, two of one seed test the same
+            stimulus, a seed lacks a fold, or runs disagree about a stimulus.
     """
     _check_configs(runs)
     owner: dict[tuple[int, str], FoldRun] = {}

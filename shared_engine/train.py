@@ -189,10 +189,11 @@ def _announce(config: RunConfig, parts: Parts, model: nn.Module, fabric: Fabric,
     parameters = sum(p.numel() for p in model.parameters())
     bank = config.objective.bank
     rows = 0 if bank is None else (bank.capacity or len(parts.train))
+    unused = len(parts.split.ids("unused"))
     report(f"device {fabric.device}, precision {engine.precision}, {fabric.world_size} process(es)")
     report(
         f"{len(parts.train)} training stimuli of {contents} contents, {len(parts.validation)} validation, "
-        f"{len(parts.test)} test; split {parts.split.digest[:12]}"
+        f"{len(parts.test)} test{f', {unused} unused' if unused else ''}; split {parts.split.digest[:12]}"
     )
     mixture = parts.mixture
     if mixture is not None:

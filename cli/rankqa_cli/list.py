@@ -9,7 +9,7 @@ from rankqa_cli.results import text_table
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(["models", "losses", "presets", "recipes", "metrics"]))
+@click.argument("kind", type=click.Choice(["models", "losses", "presets", "recipes", "metrics", "features"]))
 def list_names(kind: str) -> None:
     """Names of KIND, one a line, with what they are."""
     click.echo(text_table(*LISTS[kind]()))
@@ -63,6 +63,15 @@ def _metrics() -> tuple[list[str], list[list[str]]]:
     return ["metric", "modality", ""], rows
 
 
+def _features() -> tuple[list[str], list[list[str]]]:
+    from pcqa.features.table import FEATURE_SETS
+
+    rows = [
+        [name, "cloud", str(len(of.names)), "yes" if of.needs_reference else ""] for name, of in FEATURE_SETS.items()
+    ]
+    return ["features", "modality", "numbers", "needs a reference"], rows
+
+
 def _summary(documented: object) -> str:
     """The first sentence of a docstring."""
     text = " ".join((documented.__doc__ or "").split("\n\n")[0].split())
@@ -70,4 +79,11 @@ def _summary(documented: object) -> str:
     return re.split(r"(?<=\S)\. ", text)[0].rstrip(".")
 
 
-LISTS = {"models": _models, "losses": _losses, "presets": _presets, "recipes": _recipes, "metrics": _metrics}
+LISTS = {
+    "models": _models,
+    "losses": _losses,
+    "presets": _presets,
+    "recipes": _recipes,
+    "metrics": _metrics,
+    "features": _features,
+}
