@@ -143,7 +143,13 @@ def test_another_manifest_is_evaluated_whole(rankqa, images, image_run, tmp_path
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("models", "dgcnn"), ("losses", "norm_in_norm"), ("recipes", "pointnet2-ssg"), ("metrics", "d1"), ("features", "3d-nss")],
+    [
+        ("models", "dgcnn"),
+        ("losses", "norm_in_norm"),
+        ("recipes", "pointnet2-ssg"),
+        ("metrics", "d1"),
+        ("features", "3d-nss"),
+    ],
 )
 def test_list(rankqa, kind, name):
     result = rankqa("list", kind)
