@@ -16,5 +16,5 @@ def nearest_row(searched: PointSet, queries: PointSet) -> Int[np.ndarray, " q"]:
     rows = nearest.rows[:, 0].copy()
     tied = np.flatnonzero(nearest.distances[:, 0] == nearest.distances[:, -1]) if len(searched) > 1 else []
     if len(tied):
-        rows[tied] = nearest_lowest_row(searched.tree, queries.points[tied], 1).rows[:, 0]
+        rows[tied] = nearest_lowest_row(searched, queries.points[tied], 1).rows[:, 0]
     return rows

@@ -4,12 +4,12 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from pcqa.cloud import Cloud
 from pcqa.metrics.cloud_pair import CloudPair
 from pcqa.metrics.coordinate_limit import require_moderate_coordinates
 from pcqa.metrics.merged_points import MergedPoints, merge_points, rounded
+from pcqa.metrics.point_set import PointSet
 from pcqa.metrics.principal_axes import Neighborhoods, compare_neighborhoods
 from pcqa.metrics.tied_neighbors import nearest_lowest_row
 from rankqa_datasets.errors import InputError
@@ -128,12 +128,12 @@ def point_pca2(pair: CloudPair) -> PointPCA2:
     require_moderate_coordinates(pair.reference, pair.distorted)
     a = _merged(pair.reference, pair.reference_points.points, colors_a)
     b = _merged(pair.distorted, pair.distorted_points.points, colors_b)
-    tree_a, tree_b = (KDTree(cloud.points, balanced_tree=False, compact_nodes=False) for cloud in (a, b))
+    searched_a, searched_b = PointSet(a.points), PointSet(b.points)
     values_a, values_b = (np.hstack((cloud.points, _yuv(cloud.rgb))) for cloud in (a, b))
     sums, counts = np.zeros(40), np.zeros(40)
     for first in range(0, len(a.points), CHUNK):
         queries = a.points[first : first + CHUNK]
-        rows_a, rows_b = (nearest_lowest_row(tree, queries, NEIGHBORS).rows for tree in (tree_a, tree_b))
+        rows_a, rows_b = (nearest_lowest_row(cloud, queries, NEIGHBORS).rows for cloud in (searched_a, searched_b))
         predictors = _predictors(compare_neighborhoods(values_a, rows_a, values_b, rows_b))
         finite = np.isfinite(predictors)
         sums += np.where(finite, predictors, 0).sum(axis=0)

@@ -157,7 +157,7 @@ def _spreads(surface: _Surface, attribute: str, dispersion: str) -> Float[np.nda
     values = _VALUES[attribute](surface)
     for first in range(0, len(spread), CHUNK):
         rows = np.arange(first, min(first + CHUNK, len(spread)))
-        nearest = nearest_lowest_row(surface.points.tree, surface.points.points[rows], surface.neighbors)
+        nearest = nearest_lowest_row(surface.points, surface.points.points[rows], surface.neighbors)
         spread[rows] = DISPERSIONS[dispersion](values(rows, nearest))
     return spread
 

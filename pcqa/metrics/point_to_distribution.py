@@ -125,7 +125,7 @@ def _direction(
     for start in range(0, len(queries), CHUNK):
         chunk = slice(start, start + CHUNK)
         points = queries.point_set.points[chunk]
-        rows = nearest_lowest_row(searched.point_set.tree, points, neighbors).rows
+        rows = nearest_lowest_row(searched.point_set, points, neighbors).rows
         distances[chunk] = _mahalanobis(points, searched.point_set.points[rows])
         if ours is not None and theirs is not None:
             colors[chunk] = _deviations(ours[chunk], theirs[rows])

@@ -21,7 +21,7 @@ def surface_normals(cloud: MergedCloud) -> Float32[np.ndarray, "m 3"]:
     Raises:
         InputError: fewer than 3 different points.
     """
-    points, tree = cloud.point_set.points, cloud.point_set.tree
+    points = cloud.point_set.points
     if len(points) < 3:
         raise InputError(f"{cloud.name}: normals need 3 different points or more, got {len(points)}")
     k = min(PLANE_NEIGHBORS, len(points))
@@ -29,7 +29,7 @@ def surface_normals(cloud: MergedCloud) -> Float32[np.ndarray, "m 3"]:
     center = points.mean(axis=0)
     for start in range(0, len(points), CHUNK):
         chunk = points[start : start + CHUNK]
-        rows = nearest_lowest_row(tree, chunk, k).rows
+        rows = nearest_lowest_row(cloud.point_set, chunk, k).rows
         vectors = _least_spread(points[rows] - chunk[:, None])
         outward = np.einsum("pi,pi->p", vectors, chunk - center)
         normals[start : start + CHUNK] = np.where(outward[:, None] < 0, -vectors, vectors)

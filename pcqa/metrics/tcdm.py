@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from pcqa.cloud import Cloud
 from pcqa.metrics.cloud_pair import CloudPair
 from pcqa.metrics.ordered_points import ordered_points
+from pcqa.metrics.point_set import PointSet
 from pcqa.metrics.tcdm_seeds import tcdm_seeds
 from pcqa.metrics.tied_neighbors import nearest_lowest_row
 from rankqa_datasets.errors import InputError
@@ -105,9 +105,9 @@ def _ordered(cloud: Cloud, points: np.ndarray, colors: np.ndarray) -> Float[np.n
 
 def _patches(rows: np.ndarray, seeds: np.ndarray) -> Iterator[np.ndarray]:
     """For each seed the rows that are nearest to it, positions relative to it."""
-    tree = KDTree(seeds)
+    searched = PointSet(seeds)
     chunks = (rows[first : first + CHUNK, :3] for first in range(0, len(rows), CHUNK))
-    seed_of_row = np.concatenate([nearest_lowest_row(tree, chunk, 1).rows[:, 0] for chunk in chunks])
+    seed_of_row = np.concatenate([nearest_lowest_row(searched, chunk, 1).rows[:, 0] for chunk in chunks])
     order = np.argsort(seed_of_row, kind="stable")
     ends = np.cumsum(np.bincount(seed_of_row, minlength=len(seeds)))
     for members, center in zip(np.split(order, ends[:-1]), seeds, strict=True):
@@ -118,7 +118,7 @@ def _patches(rows: np.ndarray, seeds: np.ndarray) -> Iterator[np.ndarray]:
 
 def _predict(targets: Float[np.ndarray, "n 6"], sources: Float[np.ndarray, "m 6"]) -> Float[np.ndarray, "n 6"]:
     """Each target as a linear function, one for all, of its weighted neighbours among the sources."""
-    nearest = nearest_lowest_row(KDTree(sources[:, :3]), targets[:, :3], NEIGHBORS + 1)
+    nearest = nearest_lowest_row(PointSet(sources[:, :3]), targets[:, :3], NEIGHBORS + 1)
     spread = np.square(nearest.distances).mean(axis=1, keepdims=True) + LEAST_SPREAD
     # As published: a weight of at least one half, growing with the distance.
     weights = 1 / (1 + np.exp(-nearest.distances[:, 1:] / spread))
@@ -145,7 +145,7 @@ def _complexity_similarity(residuals_a: Float[np.ndarray, "n 3"], residuals_b: F
 
 def _energy_similarity(predicted_a: Float[np.ndarray, "n 6"], predicted_b: Float[np.ndarray, "n 6"]) -> float:
     """Correlation of the energies between predicted points and their neighbours, the same ones in both predictions."""
-    rows = nearest_lowest_row(KDTree(predicted_a[:, :3]), predicted_a[:, :3], NEIGHBORS + 1).rows[:, 1:]
+    rows = nearest_lowest_row(PointSet(predicted_a[:, :3]), predicted_a[:, :3], NEIGHBORS + 1).rows[:, 1:]
     energies_a, energies_b = (_energies(predicted, rows) for predicted in (predicted_a, predicted_b))
     (variance_a, covariance), (_, variance_b) = np.cov(energies_a, energies_b)
     return (covariance + T) / (np.sqrt(variance_a * variance_b) + T)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numba import njit
 from scipy.spatial import KDTree
 
-from pcqa.metrics.point_set import Nearest
+from pcqa.metrics.point_set import Nearest, PointSet
 
 # Neighbours asked for beyond k. Where more points are tied with the k-th, four times as many are asked for.
 SPARE = 8
@@ -17,17 +17,21 @@ MOST_AT_ONCE = 1 << 22
 LEAST_FOR_THREADS = 1000
 
 
-def nearest_lowest_row(tree: KDTree, queries: Float[np.ndarray, "q 3"], k: int) -> Nearest:
+def nearest_lowest_row(searched: PointSet, queries: Float[np.ndarray, "q 3"], k: int) -> Nearest:
     """The k nearest points of each query in order of (distance, row).
 
     Points of a voxel grid have many neighbours at one distance, and a tree returns them in the order of its own boxes.
     MATLAB's knnsearch takes the lowest row first; so does this.
 
     Args:
-        tree: the searched points, at least k.
+        searched: at least k points.
         queries: (q, 3); 16 (k + 8) bytes a query are needed at once.
         k: at least 1.
     """
+    found = searched.search_gpu(queries, k)
+    if found is not None:
+        return found
+    tree = searched.tree
     wanted = min(k + SPARE, tree.n)
     found = _search(tree, queries, wanted)
     nearest = Nearest(found.distances[:, :k], found.rows[:, :k])
