@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rankqa_cli.left_out import echo_left_out
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -38,8 +40,7 @@ def report(folders: tuple[Path, ...], out: Path | None, axis: str | None, pictur
     from shared_engine.report.verdict import verdict
 
     evidence = collect_evidence(folders, axis=axis)
-    for folder, reason in evidence.left_out:
-        click.echo(f"not counted: {folder}: {reason}", err=True)
+    echo_left_out(evidence.left_out)
     path = out or folders[0] / "report.html"
     write_report(evidence, path, pictures=pictures, draw=draw_stimulus)
     for contest in contests(evidence, evidence.axes[0]) if evidence.axes else []:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rankqa_cli.left_out import echo_left_out
+
 CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
 
 
@@ -49,8 +51,7 @@ def table(folders: tuple[Path, ...], keys: tuple[str, ...], criteria: tuple[str,
     from shared_engine.run_results import collect_results
 
     found = results_table(collect_results(folders), by=keys, criteria=criteria or ("srocc",), part=part)
-    for folder, reason in found.left_out:
-        click.echo(f"not counted: {folder}: {reason}", err=True)
+    echo_left_out(found.left_out)
     if not found.rows:
         raise InputError(f"no finished run with a {part} part in {', '.join(map(str, folders))}")
     click.echo(FORMATS[form](found))

@@ -106,6 +106,14 @@ def test_what_is_not_finished_is_listed_and_not_counted(rankqa, runs):
     assert len(reasons) == 4
 
 
+def test_many_unfinished_runs_are_one_line(rankqa, runs):
+    for i in range(7):
+        write_run(runs / f"open/{i}", srocc=0.5, seed=i, batch=4)
+        (runs / f"open/{i}/result.json").unlink()
+    result = rankqa("table", runs)
+    assert result.stderr == f"not counted: {runs / 'open/0'} and 6 more: unfinished\n"
+
+
 def test_the_same_run_counts_once(rankqa, runs, tmp_path):
     write_run(tmp_path / "copied", srocc=0.8, seed=0, batch=16)
     result = rankqa("table", runs, runs / "16", tmp_path / "copied")
