@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import KDTree
 
 from pcqa.cloud import Cloud
 from pcqa.metrics.cloud_pair import CloudPair
@@ -12,6 +11,7 @@ from pcqa.metrics.coordinate_limit import require_moderate_coordinates
 from pcqa.metrics.key_points import choose_key_points
 from pcqa.metrics.merged_points import rounded
 from pcqa.metrics.ordered_points import ordered_points
+from pcqa.metrics.point_set import PointSet
 from pcqa.metrics.tied_neighbors import nearest_lowest_row
 from rankqa_datasets.errors import InputError
 
@@ -105,7 +105,7 @@ class _Terms:
 
 
 def _terms(points: Float[np.ndarray, "p 6"], places: np.ndarray, colors: np.ndarray, color_space: str) -> _Terms:
-    rows = nearest_lowest_row(KDTree(points[:, :3]), places, max(SCALES)).rows
+    rows = nearest_lowest_row(PointSet(points[:, :3]), places, max(SCALES)).rows
     channels, weights = COLOR_SPACES[color_space]
     # Differences first: equal colours differ by exactly 0 in every space.
     differences = abs((points[rows, 3:] - colors[:, None]) @ channels.T)

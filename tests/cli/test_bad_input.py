@@ -128,7 +128,7 @@ def test_settings(fails, copy, setting, message):
         (["train", "image", "--data", "m.csv", "--recipe", "compact-cn"], "did you mean 'compact-cnn'"),
         (["train", "image", "--recipe", "compact-cnn"], "missing key 'data"),
         (["train", "--resume", "x", "--seed", "1"], "only --cache goes with it"),
-        (["data", "split", "m.csv", "--folds", "3", "--test", "0.2", "--out", "x"], "exclude each other"),
+        (["data", "split", "m.csv", "--folds", "3", "--test", "0.2", "--out", "x"], "--test excludes --folds"),
     ],
 )
 def test_usage(fails, arguments, message):
