@@ -17,6 +17,10 @@ from rankqa_datasets.errors import InputError
 XYZ_OF_RGB = np.array([[0.412396, 0.357583, 0.180493], [0.212586, 0.71517, 0.0722005], [0.0192972, 0.119184, 0.950497]])
 WHITE = np.array([0.950456, 1.0, 1.088754])
 
+# Linear light of the 256 levels of a channel.
+LEVELS = np.arange(256) / 255.0
+LINEAR = np.where(LEVELS > 0.0404482362771076, ((LEVELS + 0.055) / 1.055) ** 2.4, LEVELS / 12.92)
+
 # Grid of a* (rows) and b* (columns), -128 to 128 in steps of 1; one file for each axis of the plane.
 GRID = 257
 TABLES = ("RegularGrid_0_0_1.txt", "RegularGrid_0_0_2.txt")
@@ -24,7 +28,9 @@ TABLES = ("RegularGrid_0_0_1.txt", "RegularGrid_0_0_2.txt")
 
 def lightness_2000hl(colors: UInt8[np.ndarray, "p 3"]) -> Float[np.ndarray, " p"]:
     """L of 8-bit sRGB colours in LAB2000HL, 0 to 75.153."""
-    return np.interp(_cielab(colors)[:, 0], np.arange(100_001) * 0.001, _lightness_table())
+    red, green, blue = np.outer(XYZ_OF_RGB[1], LINEAR)
+    y = red[colors[:, 0]] + green[colors[:, 1]] + blue[colors[:, 2]]
+    return np.interp(116.0 * _root(y) - 16.0, np.arange(100_001) * 0.001, _lightness_table())
 
 
 def chroma_2000hl(colors: UInt8[np.ndarray, "p 3"], tables: Path) -> Float[np.ndarray, "p 2"]:
@@ -47,11 +53,13 @@ def chroma_2000hl(colors: UInt8[np.ndarray, "p 3"], tables: Path) -> Float[np.nd
 
 
 def _cielab(colors: UInt8[np.ndarray, "p 3"]) -> Float[np.ndarray, "p 3"]:
-    levels = np.arange(256) / 255.0
-    linear = np.where(levels > 0.0404482362771076, ((levels + 0.055) / 1.055) ** 2.4, levels / 12.92)
-    xyz = linear[colors] @ XYZ_OF_RGB.T / WHITE
-    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 841 / 108 * xyz + 4 / 29).T
+    x, y, z = _root(LINEAR[colors] @ XYZ_OF_RGB.T / WHITE).T
     return np.column_stack([116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)])
+
+
+def _root(xyz: np.ndarray) -> np.ndarray:
+    """CIELAB's cube root, straight near black."""
+    return np.where(xyz > 0.008856, np.cbrt(xyz), 841 / 108 * xyz + 4 / 29)
 
 
 @cache

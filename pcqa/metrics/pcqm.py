@@ -12,6 +12,7 @@ from pcqa.metrics.lab2000hl import chroma_2000hl, lightness_2000hl
 from pcqa.metrics.pcqm_statistics import local_features
 from pcqa.metrics.pcqm_surface import local_curvatures, projections
 from pcqa.ops.grid_neighbors import grid_neighbors
+from pcqa.ops.of_both import of_both
 from pcqa.ops.radius_grid import CellFrame, RadiusGrid
 from rankqa_datasets.errors import InputError
 
@@ -88,22 +89,24 @@ def pcqm(
     colors_a, colors_b = pair.require_colors("PCQM")
     size = _size(pair.reference)
     _require_moderate(pair.distorted)
-    points_a, rgb_a = _sorted(pair.reference_points.points, colors_a)
-    points_b, rgb_b = _sorted(pair.distorted_points.points, colors_b)
+    (points_a, rgb_a), (points_b, rgb_b) = of_both(
+        _sorted, (pair.reference_points.points, colors_a), (pair.distorted_points.points, colors_b)
+    )
     length = radius * size
 
     frame = CellFrame.around(points_a, length, max(1, int(np.ceil(radius_factor))))
-    grid_a, grid_b = RadiusGrid.of(points_a, frame), RadiusGrid.of(points_b, frame)
+    grid_a, grid_b = of_both(RadiusGrid.of, (points_a, frame), (points_b, frame))
     queries = points_a[grid_a.order]
     rows = grid_neighbors(queries, points_b, min(neighbors, len(points_b)))
     nearest = rows[:, 0]
     colors = rgb_a[grid_a.order], rgb_b[nearest]
+    lightness = of_both(lightness_2000hl, (colors[0],), (colors[1],))
     fields = np.vstack(
         [
             projections(queries, points_b, rows).T,
             local_curvatures(grid_a, grid_a, frame, length) * size,
             local_curvatures(grid_a, grid_b, frame, length) * size,
-            *map(lightness_2000hl, colors),
+            *lightness,
             *_chroma_fields(*colors, chroma_tables),
         ]
     )

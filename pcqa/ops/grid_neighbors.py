@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from numba import njit, prange
 from scipy.spatial import KDTree
 
+from pcqa.ops.of_both import of_both
 from pcqa.ops.radius_grid import BLOCK, CellFrame, RadiusGrid, near_runs, new_cursors
 
 # Rows that SciPy's tree searches at once.
@@ -38,7 +39,7 @@ def grid_neighbors(
     # No grid where all points are equal, or so small a part of the box that cells could not be numbered.
     if radius > 1e-6 * float(np.ptp(queries, axis=0).max()):
         frame = CellFrame.around(queries, radius, 1)
-        sought, grid = RadiusGrid.of(queries, frame), RadiusGrid.of(points, frame)
+        sought, grid = of_both(RadiusGrid.of, (queries, frame), (points, frame))
         found = rows.copy()
         _fill(
             sought.points,
