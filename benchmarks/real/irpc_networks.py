@@ -168,6 +168,8 @@ def report(out: Path) -> None:
             f"| {difference} | {pooled.srocc:.3f} [{low:.3f}, {high:.3f}] |"
         )
     ladders = [read_fold_run(path.parent) for path in (out / "ladders").glob("runs/*/result.json")]
+    if len(ladders) < FOLDS * len(NETWORKS):
+        return
     print(f"\n{len(ladders)} runs on ladders; SROCC of the rungs of the content left out, within each ladder:")
     for name in NETWORKS:
         own = [run for run in ladders if run.config["recipe"] == NETWORKS[name]["recipe"]]
