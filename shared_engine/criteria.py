@@ -1,5 +1,6 @@
 """Evaluation criteria, computed by SciPy in float64. The loss code is never used to evaluate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,13 @@ def plcc(scores: Array, targets: Array) -> float | None:
     with np.errstate(all="ignore"):
         value = np.corrcoef(scores, targets)[0, 1]
     return float(np.clip(value, -1.0, 1.0)) if np.isfinite(value) else None
+
+
+def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean and standard deviation (n - 1) of a criterion over the folds where it is defined; None of too few."""
+    known = [value for value in values if value is not None]
+    mean = float(np.mean(known)) if known else None
+    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 
 def _outlier_ratio(mapped: Array, targets: Array, target_std: Array | None) -> float | None:

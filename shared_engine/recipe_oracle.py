@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from rankqa_datasets.split import Split
-from shared_engine.criteria import plcc, srocc
+from shared_engine.criteria import mean_and_std, plcc, srocc
 from shared_engine.intervals import Interval, bootstrap_intervals
 from shared_engine.mixture import database_of
 
@@ -97,8 +97,8 @@ def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> O
         tested += test
         predicted.append(scores)
     scores, targets = np.concatenate(predicted), np.array([s.target for s in tested])
-    srocc_mean, srocc_std = _mean_and_std([fold.srocc for fold in folds])
-    plcc_mean, plcc_std = _mean_and_std([fold.plcc for fold in folds])
+    srocc_mean, srocc_std = mean_and_std([fold.srocc for fold in folds])
+    plcc_mean, plcc_std = mean_and_std([fold.plcc for fold in folds])
     return OracleReport(
         folds=tuple(folds),
         srocc_mean=srocc_mean,
@@ -110,9 +110,3 @@ def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> O
         pooled_srocc_interval=bootstrap_intervals(scores, targets, [s.content for s in tested]).srocc,
         pooled_plcc=plcc(scores, targets),
     )
-
-
-def _mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    known = [value for value in values if value is not None]
-    mean = float(np.mean(known)) if known else None
-    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else None

@@ -83,8 +83,8 @@ def ablate(
     waiting = [run_id for run_id, state in sweep.states(run.id for run in chosen).items() if state == "open"]
     click.echo(f"{len(chosen)} runs, {len(waiting)} to do, in {sweep.folder}", err=True)
     threads = threads or max(1, (os.cpu_count() or 1) // slots)
-    chosen_start = _start(sweep, runs, executor, threads)
-    _follow(sweep, waiting, _outcomes(sweep, waiting, chosen_start, executor, slots, threads, address, gpus))
+    start = _start(sweep, runs, executor, threads)
+    _follow(sweep, waiting, _outcomes(sweep, waiting, start, executor, slots, threads, address, gpus))
     _conclude(sweep, read, chosen)
 
 
@@ -101,11 +101,11 @@ def _start(sweep: "Sweep", runs: "Sequence[GridRun]", executor: str, threads: in
 
 
 def _imports(runs: "Sequence[GridRun]") -> list[str]:
-    """Modules that the runs will need."""
-    targets = set()
+    """Modules that the runs will need; not those of the user's own models, whose faults belong into their runs."""
+    targets = {MODALITIES[run.modality] for run in runs}
     for run in runs:
         models = get_modality(run.modality).models
-        targets |= {MODALITIES[run.modality], models.get(run.config.model.name, run.config.model.name)}
+        targets |= {models[name] for name in [run.config.model.name] if name in models}
     return ["rankqa_cli.ablation_run", *sorted({target.split(":")[0] for target in targets})]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.split import Split
 from rankqa_datasets.stimulus import Stimulus
-from shared_engine.criteria import plcc, srocc
+from shared_engine.criteria import mean_and_std, plcc, srocc
 from shared_engine.features.regressors import on_target_scale, predict_scores
 from shared_engine.features.table import FeatureTable
 from shared_engine.intervals import Interval, bootstrap_intervals
@@ -126,8 +126,8 @@ def regress_over_folds(
     scores, targets = np.array([s for fold in folds for s in fold.scores]), np.array([s.target for s in tested])
     contents = [stimulus.content for stimulus in tested]
     intervals = bootstrap_intervals(scores, targets, contents)
-    srocc_mean, srocc_std = _mean_and_std([fold.srocc for fold in folds])
-    plcc_mean, plcc_std = _mean_and_std([fold.plcc for fold in folds])
+    srocc_mean, srocc_std = mean_and_std([fold.srocc for fold in folds])
+    plcc_mean, plcc_std = mean_and_std([fold.plcc for fold in folds])
     return RegressionReport(
         folds=tuple(folds),
         srocc_mean=srocc_mean,
@@ -141,9 +141,3 @@ def regress_over_folds(
         pooled_plcc=plcc(scores, targets),
         pooled_plcc_interval=intervals.plcc,
     )
-
-
-def _mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    known = [value for value in values if value is not None]
-    mean = float(np.mean(known)) if known else None
-    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else None

@@ -84,6 +84,16 @@ def test_a_sweep_runs_all_once_and_a_failure_stops_no_other(images, grid, rankqa
     assert "3 runs, 1 to do; about" in plan
 
 
+def test_a_broken_module_of_the_users_own_fails_its_run_alone(images, grid, tmp_path, monkeypatch):
+    (tmp_path / "broken_model.py").write_text("raise RuntimeError('this module is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    grid.write_text(GRID.format(folder=images, more='own = { "model.name" = "broken_model:Net" }'))
+    code, output, errors = ablate(grid, "--out", tmp_path / "sweep")
+    assert code == 1
+    assert "2 of 3 runs finished, 1 failed, 0 open" in output
+    assert "failed: this module is broken" in errors
+
+
 def test_shards_divide_the_runs(images, grid, rankqa, tmp_path):
     grid.write_text(GRID.format(folder=images, more="").replace("seed = [0]", "seed = [0, 1, 2, 3, 4]"))
     ids = []
