@@ -18,6 +18,7 @@ CRITERIA = {
     "plcc": "PLCC, raw scores",
     "rmse": "RMSE",
     "outlier_ratio": "outlier ratio",
+    "seconds": "seconds",
 }
 
 # Repetitions of one setting, not settings.
@@ -79,7 +80,7 @@ def results_table(
         names = [name for name in run.parts if name == part or name.startswith(f"{part}, ")]
         reason = None if names else f"it has no {part} part"
         for name in names:
-            reason = reason or _unusable(run.parts[name], criteria)
+            reason = reason or _unusable(_values(run, name), criteria)
         if reason is None:
             counted.append((run, names))
         else:
@@ -94,7 +95,7 @@ def results_table(
         setting = _cells(run, keys)
         for name in names:
             cells = (name, *setting) if several_parts else setting
-            values.setdefault(cells, []).append(run.parts[name])
+            values.setdefault(cells, []).append(_values(run, name))
             members.setdefault(cells, []).append(run)
     rows = [
         (cells, tuple(_summarise([one[criterion] for one in values[cells]]) for criterion in criteria))
@@ -106,6 +107,11 @@ def results_table(
         if any(len({shown(look_up(run.config, key)) for run in group}) > 1 for group in members.values())
     )
     return ResultsTable((("part",) if several_parts else ()) + keys, tuple(criteria), rows, left_out, repeats)
+
+
+def _values(run: RunResult, part: str) -> dict[str, Any]:
+    """Criteria of a part, and what the whole run took."""
+    return run.parts[part] | {"seconds": run.seconds}
 
 
 def _cells(run: RunResult, keys: Sequence[str]) -> tuple[str, ...]:

@@ -19,13 +19,15 @@ NOT_RUNS = {"cache", "checkpoints"}
 class RunResult:
     """What a finished run found: its folder, configuration, and criteria of each part (`result.json`).
 
-    `settings` are those of its sweep, axis -> label or value; None where it is of no sweep.
+    `settings` are those of its sweep, axis -> label or value; None where it is of no sweep. `seconds` are those from its
+    last start to its end, caches included; None where they are not known.
     """
 
     folder: str
     config: dict[str, Any]
     parts: dict[str, dict[str, Any]]
     settings: dict[str, Any] | None = None
+    seconds: Any = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def collect_results(folders: Sequence[Path]) -> RunResults:
             if original != run:
                 found.left_out.append((run, f"a copy of {original}"))
             else:
-                found.finished.append(RunResult(run, config, result["parts"], _settings(real, sweeps)))
+                found.finished.append(
+                    RunResult(run, config, result["parts"], _settings(real, sweeps), result.get("seconds"))
+                )
     return found
 
 

@@ -6,7 +6,7 @@ import click
 
 from rankqa_cli.left_out import echo_left_out
 
-CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
+CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio", "seconds"]
 
 
 @click.command()
@@ -23,7 +23,8 @@ CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio"]
     "criteria",
     multiple=True,
     type=click.Choice(CRITERIA),
-    help="Repeatable. Default: srocc. PLCC of the mapped scores is plcc_mapped.",
+    help="Repeatable. Default: srocc. PLCC of the mapped scores is plcc_mapped; seconds are those of the whole run since "
+    "its last start.",
 )
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option(

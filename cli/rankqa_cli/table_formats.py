@@ -56,7 +56,11 @@ def _cells(table: "ResultsTable") -> tuple[list[str], list[list[str]]]:
     titles = [CRITERIA[name] for name in table.criteria]
     measures = [f"{title}{end}" for title in titles for end in ("", " sd", " 95 %")]
     rows = [
-        [*cells, _runs(summaries), *(cell for summary in summaries for cell in _numbers(summary))]
+        [
+            *cells,
+            _runs(summaries),
+            *(cell for one in zip(table.criteria, summaries, strict=True) for cell in _numbers(*one)),
+        ]
         for cells, summaries in table.rows
     ]
     return [*table.keys, "n", *measures], rows
@@ -68,10 +72,11 @@ def _runs(summaries: "Sequence[Summary]") -> str:
     return f"{n} ({undefined} undefined)" if undefined else str(n)
 
 
-def _numbers(summary: "Summary") -> tuple[str, str, str]:
-    interval = "" if summary.low is None else f"[{summary.low:.4f}, {summary.high:.4f}]"
-    mean = "undefined" if summary.mean is None else f"{summary.mean:.4f}"
-    return mean, "" if summary.sd is None else f"{summary.sd:.4f}", interval
+def _numbers(criterion: str, summary: "Summary") -> tuple[str, str, str]:
+    digits = 1 if criterion == "seconds" else 4
+    interval = "" if summary.low is None else f"[{summary.low:.{digits}f}, {summary.high:.{digits}f}]"
+    mean = "undefined" if summary.mean is None else f"{summary.mean:.{digits}f}"
+    return mean, "" if summary.sd is None else f"{summary.sd:.{digits}f}", interval
 
 
 LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {

@@ -52,6 +52,20 @@ def test_csv_has_all_digits_and_scipys_interval(rankqa, runs):
     assert (rows[0]["srocc_n"], rows[0]["rmse_mean"], rows[0]["rmse_sd"]) == ("3", "1.5", "0.0")
 
 
+def test_seconds_are_those_of_whole_runs(rankqa, runs):
+    for seed, seconds in ((0, 90.0), (1, 100.5)):
+        path = runs / f"2/{seed}/result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    path = runs / "16/1/result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": "long"}))
+    result = rankqa("table", runs, "--criterion", "srocc", "--criterion", "seconds", "--format", "markdown")
+    assert result.stdout.splitlines()[2:] == [
+        "| 2 | 3 (1 undefined) | 0.5000 | 0.1000 | [0.2516, 0.7484] | 95.2 | 7.4 | [28.5, 162.0] |",
+        "| 16 | 2 (2 undefined) | 0.7500 | 0.0707 | [0.1147, 1.3853] | undefined |  |  |",
+    ]
+    assert "16/1: damaged: its result.json has no number for seconds" in result.stderr
+
+
 def test_any_key_groups(rankqa, runs):
     result = rankqa("table", runs, "--by", "objective.terms.0.name", "--by", "seed")
     lines = [line.split() for line in result.stdout.splitlines()[1:-1]]
