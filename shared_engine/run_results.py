@@ -19,8 +19,8 @@ NOT_RUNS = {"cache", "checkpoints"}
 class RunResult:
     """What a finished run found: its folder, configuration, and criteria of each part (`result.json`).
 
-    `settings` are those of its sweep, axis -> label or value; None where it is of no sweep. `seconds` are those from its
-    last start to its end, caches included; None where they are not known.
+    `settings` are those of its sweep, axis -> label or value; None where it is of no sweep. `seconds` are those from
+    its last start to its end, caches included; None where they are not known.
     """
 
     folder: str

@@ -152,8 +152,16 @@ def report(out: Path) -> None:
             settings = entry["settings"]
             network = settings.get("network") or settings["network_and_fold"].split()[0]
             groups[network, settings["start"], settings["loss"]].append(read_fold_run(folder))
-    print("| network | start | loss | SROCC within a content | less that of mse | less that from scratch | pooled, calibrated |")
-    print("|---|---|---|---|---|---|---|")
+    titles = (
+        "network",
+        "start",
+        "loss",
+        "SROCC within a content",
+        "less that of mse",
+        "less that from scratch",
+        "pooled",
+    )
+    print(f"| {' | '.join(titles)} |", f"{'|---' * len(titles)}|", sep="\n")
     found = {key: cross_validate(whole_seeds(runs))[0] for key, runs in groups.items()}
     for (network, start, loss), one in found.items():
         spread, pooled = one.spread["srocc"], one.pooled["calibrated"]

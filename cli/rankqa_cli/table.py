@@ -23,8 +23,8 @@ CRITERIA = ["srocc", "krocc", "plcc_mapped", "plcc", "rmse", "outlier_ratio", "s
     "criteria",
     multiple=True,
     type=click.Choice(CRITERIA),
-    help="Repeatable. Default: srocc. PLCC of the mapped scores is plcc_mapped; seconds are those of the whole run since "
-    "its last start.",
+    help="Repeatable. Default: srocc. PLCC of the mapped scores is plcc_mapped; seconds are those of the whole run "
+    "since its last start.",
 )
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.option(
