@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,43 +9,11 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from rankqa_datasets.split import Split
-from shared_engine.criteria import mean_and_std, plcc, srocc
-from shared_engine.intervals import Interval, bootstrap_intervals
+from shared_engine.baseline_folds import BaselineFold, BaselineReport, report_baseline
+from shared_engine.criteria import plcc, srocc
 from shared_engine.mixture import database_of
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldResult:
-    """What the oracle reaches on the test part of one fold; criteria are None where they are not defined.
-
-    `unseen` stimuli have a recipe that no training stimulus has; they get the mean of all training targets.
-    """
-
-    n: int
-    unseen: int
-    srocc: float | None
-    plcc: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OracleReport:
-    """The oracle over folds: each fold, mean and standard deviation (n - 1) over them, and all predictions pooled.
-
-    PLCC is that of the raw predictions: they are on the scale of the targets. Over the defined folds; None where there
-    is none, and no deviation of a single fold. The interval is a bootstrap over contents.
-    """
-
-    folds: tuple[FoldResult, ...]
-    srocc_mean: float | None
-    srocc_std: float | None
-    plcc_mean: float | None
-    plcc_std: float | None
-    pooled_n: int
-    pooled_srocc: float | None
-    pooled_srocc_interval: Interval | None
-    pooled_plcc: float | None
 
 
 def recipe_oracle(train: Sequence[Stimulus], stimuli: Sequence[Stimulus]) -> Array:
@@ -74,8 +41,10 @@ def recipe_oracle(train: Sequence[Stimulus], stimuli: Sequence[Stimulus]) -> Arr
     return np.array([predict(s) for s in stimuli], np.float64)
 
 
-def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> OracleReport:
+def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> BaselineReport:
     """The oracle trained on the training part of each split, judged on its test part.
+
+    Unseen in a fold are stimuli whose recipe no training stimulus has: they get the mean of all training targets.
 
     Args:
         stimuli: the rows of a manifest.
@@ -84,7 +53,7 @@ def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> O
     Raises:
         InputError: no recipes, or a split with fewer than two test stimuli.
     """
-    folds, tested, predicted = [], [], []
+    folds = []
     for number, split in enumerate(splits, start=1):
         train = [s for s in stimuli if split.parts[s.id] == "train"]
         test = [s for s in stimuli if split.parts[s.id] == "test"]
@@ -92,21 +61,13 @@ def oracle_over_folds(stimuli: Sequence[Stimulus], splits: Sequence[Split]) -> O
             raise InputError(f"the test part of fold {number} has {len(test)} stimuli, expected at least 2")
         scores, targets = recipe_oracle(train, test), np.array([s.target for s in test])
         known = {(database_of(s), s.recipe) for s in train if s.recipe}
-        unseen = sum((database_of(s), s.recipe) not in known for s in test)
-        folds.append(FoldResult(n=len(test), unseen=unseen, srocc=srocc(scores, targets), plcc=plcc(scores, targets)))
-        tested += test
-        predicted.append(scores)
-    scores, targets = np.concatenate(predicted), np.array([s.target for s in tested])
-    srocc_mean, srocc_std = mean_and_std([fold.srocc for fold in folds])
-    plcc_mean, plcc_std = mean_and_std([fold.plcc for fold in folds])
-    return OracleReport(
-        folds=tuple(folds),
-        srocc_mean=srocc_mean,
-        srocc_std=srocc_std,
-        plcc_mean=plcc_mean,
-        plcc_std=plcc_std,
-        pooled_n=len(tested),
-        pooled_srocc=srocc(scores, targets),
-        pooled_srocc_interval=bootstrap_intervals(scores, targets, [s.content for s in tested]).srocc,
-        pooled_plcc=plcc(scores, targets),
-    )
+        folds.append(
+            BaselineFold(
+                srocc=srocc(scores, targets),
+                plcc=plcc(scores, targets),
+                tested=tuple(test),
+                scores=tuple(scores.tolist()),
+                unseen=sum((database_of(s), s.recipe) not in known for s in test),
+            )
+        )
+    return report_baseline(folds)

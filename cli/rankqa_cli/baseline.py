@@ -17,8 +17,7 @@ from shared_engine.names import UsageProblem
 if TYPE_CHECKING:
     from rankqa_datasets.split import Split
     from rankqa_datasets.stimulus import Stimulus
-    from shared_engine.features.regression import RegressionReport
-    from shared_engine.recipe_oracle import OracleReport
+    from shared_engine.baseline_folds import BaselineReport
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -49,18 +48,17 @@ def recipe_oracle(data: Path, split_files: tuple[Path, ...], folds: Path | None,
     names, splits = _splits(data, stimuli, split_files, folds)
     report = oracle_over_folds(stimuli, splits)
     if as_json:
-        click.echo(json.dumps(asdict(report) | {"names": names}, indent=2, allow_nan=False))
+        _echo_json(names, report, "unseen")
         return
     rows = [
         [n, str(f.n), str(f.unseen), _shown(f.srocc), _shown(f.plcc)] for n, f in zip(names, report.folds, strict=True)
     ]
     if len(rows) > 1:
         rows.append([f"mean of {len(rows)} folds", "", "", *_means(report)])
-    pooled = _with_interval(report.pooled_srocc, report.pooled_srocc_interval)
-    unseen = sum(fold.unseen for fold in report.folds)
-    rows.append(["pooled", str(report.pooled_n), str(unseen), pooled, _shown(report.pooled_plcc)])
+    unseen = sum(fold.unseen or 0 for fold in report.folds)
+    rows.append(["pooled", str(report.pooled_n), str(unseen), *_pooled(report)])
     click.echo(text_table(["", "stimuli", "of unseen recipe", "SROCC", "PLCC"], rows))
-    click.echo("95 % interval: bootstrap over contents; PLCC of the predictions as they are")
+    click.echo(_note(report))
 
 
 def _splits(
@@ -185,25 +183,17 @@ def _regress(
     if out is not None:
         _write_predictions(out, names, report)
     if as_json:
-        folds = [{key: getattr(fold, key) for key in ("n", "srocc", "plcc")} for fold in report.folds]
-        click.echo(json.dumps(asdict(report) | {"folds": folds, "names": names}, indent=2, allow_nan=False))
+        _echo_json(names, report)
         return
     rows = [[n, str(f.n), _shown(f.srocc), _shown(f.plcc)] for n, f in zip(names, report.folds, strict=True)]
     if len(rows) > 1:
         rows.append([f"mean of {len(rows)} folds", "", *_means(report)])
-    pooled = [
-        _with_interval(report.pooled_srocc, report.pooled_srocc_interval),
-        _with_interval(report.pooled_plcc, report.pooled_plcc_interval),
-    ]
-    rows.append(["pooled", str(report.pooled_n), *pooled])
+    rows.append(["pooled", str(report.pooled_n), *_pooled(report)])
     click.echo(text_table(["", "stimuli", "SROCC", "PLCC"], rows))
-    contents = (
-        f"over {report.pooled_contents} contents" if report.pooled_contents > 1 else "over stimuli of one content"
-    )
-    click.echo(f"95 % intervals: bootstrap {contents}; PLCC of the predictions as they are")
+    click.echo(_note(report))
 
 
-def _write_predictions(out: Path, names: Sequence[str], report: "RegressionReport") -> None:
+def _write_predictions(out: Path, names: Sequence[str], report: "BaselineReport") -> None:
     from rankqa_datasets.atomic_file import write_text_atomically
 
     text = io.StringIO(newline="")
@@ -215,12 +205,31 @@ def _write_predictions(out: Path, names: Sequence[str], report: "RegressionRepor
     write_text_atomically(out, text.getvalue())
 
 
-def _means(report: "OracleReport | RegressionReport") -> list[str]:
+def _means(report: "BaselineReport") -> list[str]:
     """Mean and deviation over folds of SROCC and PLCC."""
     return [
         f"{_shown(mean)} (sd {_shown(spread)})"
         for mean, spread in ((report.srocc_mean, report.srocc_std), (report.plcc_mean, report.plcc_std))
     ]
+
+
+def _pooled(report: "BaselineReport") -> list[str]:
+    return [
+        _with_interval(report.pooled_srocc, report.pooled_srocc_interval),
+        _with_interval(report.pooled_plcc, report.pooled_plcc_interval),
+    ]
+
+
+def _note(report: "BaselineReport") -> str:
+    contents = report.pooled_contents
+    over = f"over {contents} contents" if contents > 1 else "over stimuli of one content"
+    return f"95 % intervals: bootstrap {over}; PLCC of the predictions as they are"
+
+
+def _echo_json(names: Sequence[str], report: "BaselineReport", *more: str) -> None:
+    """Criteria of the folds and all others, and `more` of each fold; its predictions go to --out."""
+    folds = [{key: getattr(fold, key) for key in ("n", *more, "srocc", "plcc")} for fold in report.folds]
+    click.echo(json.dumps(asdict(report) | {"folds": folds, "names": names}, indent=2, allow_nan=False))
 
 
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,53 +10,13 @@ from numpy.typing import NDArray
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.split import Split
 from rankqa_datasets.stimulus import Stimulus
-from shared_engine.criteria import mean_and_std, plcc, srocc
+from shared_engine.baseline_folds import BaselineFold, BaselineReport, report_baseline
+from shared_engine.criteria import plcc, srocc
 from shared_engine.features.regressors import on_target_scale, predict_scores
 from shared_engine.features.table import FeatureTable
-from shared_engine.intervals import Interval, bootstrap_intervals
 from shared_engine.mixture import rows_by_database
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegressionFold:
-    """What a regressor reaches on the test part of one fold; criteria, of its own scores, are None where undefined.
-
-    Attributes:
-        n: stimuli of the test part.
-        srocc: Spearman's correlation.
-        plcc: Pearson's correlation of the scores as they are.
-        tested: the stimuli.
-        scores: of each, on the scale of the targets.
-    """
-
-    n: int
-    srocc: float | None
-    plcc: float | None
-    tested: tuple[Stimulus, ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegressionReport:
-    """A regressor over folds: each, mean and standard deviation (n - 1) over them, and all predictions pooled.
-
-    PLCC is that of the predictions as they are, pooled on the scale of the targets. Mean and deviation are those of the
-    folds where a criterion is defined. The intervals, 95 %, are a bootstrap over contents.
-    """
-
-    folds: tuple[RegressionFold, ...]
-    srocc_mean: float | None
-    srocc_std: float | None
-    plcc_mean: float | None
-    plcc_std: float | None
-    pooled_n: int
-    pooled_contents: int
-    pooled_srocc: float | None
-    pooled_srocc_interval: Interval | None
-    pooled_plcc: float | None
-    pooled_plcc_interval: Interval | None
 
 
 def read_features(path: Path, stimuli: Sequence[Stimulus]) -> Array:
@@ -84,7 +43,7 @@ def read_features(path: Path, stimuli: Sequence[Stimulus]) -> Array:
 
 def regress_over_folds(
     regressor: str, stimuli: Sequence[Stimulus], features: Array, splits: Sequence[Split], *, seed: int = 0
-) -> RegressionReport:
+) -> BaselineReport:
     """Fits a regressor to the training part of each split and judges it on the test part; validation is left out.
 
     Args:
@@ -114,30 +73,11 @@ def regress_over_folds(
             )
         scores = predict_scores(regressor, features[train], targets[train], features[test], seed=seed)
         folds.append(
-            RegressionFold(
-                n=len(scores),
+            BaselineFold(
                 srocc=srocc(scores, targets[test]),
                 plcc=plcc(scores, targets[test]),
                 tested=tuple(s for s, part in zip(stimuli, parts, strict=True) if part == "test"),
                 scores=tuple(on_target_scale(regressor, scores, targets[train]).tolist()),
             )
         )
-    tested = [stimulus for fold in folds for stimulus in fold.tested]
-    scores, targets = np.array([s for fold in folds for s in fold.scores]), np.array([s.target for s in tested])
-    contents = [stimulus.content for stimulus in tested]
-    intervals = bootstrap_intervals(scores, targets, contents)
-    srocc_mean, srocc_std = mean_and_std([fold.srocc for fold in folds])
-    plcc_mean, plcc_std = mean_and_std([fold.plcc for fold in folds])
-    return RegressionReport(
-        folds=tuple(folds),
-        srocc_mean=srocc_mean,
-        srocc_std=srocc_std,
-        plcc_mean=plcc_mean,
-        plcc_std=plcc_std,
-        pooled_n=len(tested),
-        pooled_contents=len(set(contents)),
-        pooled_srocc=srocc(scores, targets),
-        pooled_srocc_interval=intervals.srocc,
-        pooled_plcc=plcc(scores, targets),
-        pooled_plcc_interval=intervals.plcc,
-    )
+    return report_baseline(folds)
