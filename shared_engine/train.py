@@ -27,7 +27,7 @@ from shared_engine.modality import FitsInputs, Modality, Reader, is_full_referen
 from shared_engine.names import UsageProblem, build
 from shared_engine.parts import Parts, read_parts
 from shared_engine.predict import predict
-from shared_engine.run_folder import RunFolder, read_weights, write_csv, write_json, write_weights
+from shared_engine.run_folder import RunFolder, read_json, read_weights, write_csv, write_json, write_weights
 from shared_engine.seeding import seed_torch
 from shared_losses import ScoreBank
 from shared_losses.objective import Objective, Term
@@ -84,8 +84,7 @@ def train(
             read_stimulus(reader, s.path, s.reference, None, full_reference=full_reference) for s in parts.train
         )
     if config.model.init is not None and not resume:
-        start = RunFolder(Path(config.model.init))
-        load_weights(model, read_weights(start.model), start.model)
+        _begin_with(RunFolder(Path(config.model.init)), model, parts, report)
     objective = build_objective(config.objective, parts)
     if fabric.is_global_zero:
         if not resume:
@@ -114,6 +113,17 @@ def train(
         write_json(folder.result, result)
     fabric.barrier()
     return result
+
+
+def _begin_with(start: RunFolder, model: nn.Module, parts: Parts, report: Report) -> None:
+    """Takes the weights of a finished run, and says so where its classes were others: a class is but a place."""
+    load_weights(model, read_weights(start.model), start.model)
+    theirs = read_json(start.result).get("classes") if start.result.exists() else None
+    if theirs and parts.classes and tuple(theirs) != parts.classes:
+        report(
+            f"note: {start.path} learnt the classes {', '.join(theirs)}, and here they are {', '.join(parts.classes)}: "
+            "its head of classes begins with the meanings of those"
+        )
 
 
 def _silent(_: str) -> None:

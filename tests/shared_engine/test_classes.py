@@ -136,3 +136,14 @@ def test_a_batch_without_a_known_class_trains_on(two_heads, signs, tmp_path, man
     result, _ = run(two_heads, signs, tmp_path / "run", {"engine": {"batch_size": 4}})
     assert result["classes"] == ("up",)
     assert math.isfinite(result["parts"]["test"]["srocc"])
+
+
+def test_weights_that_tell_other_classes_are_named(two_heads, signs, manifest, tmp_path):
+    run(two_heads, signs, tmp_path / "first")
+    begin = {"model": {"init": str(tmp_path / "first")}}
+    assert not [line for line in run(two_heads, signs, tmp_path / "same", begin)[1] if line.startswith("note")]
+    with manifest.open() as lines:
+        rows = [row | {"sign": row["sign"].replace("up", "above")} for row in csv.DictReader(lines)]
+    write(manifest, rows)
+    (note,) = [line for line in run(two_heads, signs, tmp_path / "other", begin)[1] if line.startswith("note")]
+    assert "learnt the classes down, up, and here they are above, down" in note
