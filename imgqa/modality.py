@@ -23,5 +23,6 @@ IMAGE = Modality(
         "timm-regressor": "imgqa.models.timm_regressor:TimmRegressor",
     },
     reader=image_reader,
-    baselines={"psnr": psnr_of_stimulus},
+    baselines=lambda stimulus, _: {"psnr": psnr_of_stimulus(stimulus)},
+    training_baselines=("psnr",),
 )

@@ -1,11 +1,12 @@
 """Criteria with intervals for a set of predictions: overall, and by content or any other grouping."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
@@ -94,19 +95,50 @@ def opinion_spread(stimuli: Sequence[Stimulus]) -> Array:
     return np.array([np.nan if s.target_std is None else s.target_std for s in stimuli])
 
 
-def baseline_scores(stimuli: Sequence[Stimulus], baseline: Callable[[Stimulus], float]) -> tuple[list[Stimulus], Array]:
-    """Full-reference values of those stimuli that have a reference.
+Baselines = Callable[[Stimulus, Sequence[str] | None], Mapping[str, float]]
+"""Those of a modality: values by name, of all names or of some."""
+
+
+def baseline_scores(
+    stimuli: Sequence[Stimulus], baselines: Baselines, names: Sequence[str] | None = None
+) -> dict[str, tuple[list[Stimulus], Array]]:
+    """Full-reference values of those stimuli that have a reference, and allow the baseline; with a progress bar.
 
     An infinite value (a stimulus equal to its reference) becomes the largest finite one plus one: the order is kept
     and the criteria stay defined.
+
+    Raises:
+        InputError: a reference that cannot be read, or a value that is not a number.
     """
+    values_of: dict[str, list[tuple[Stimulus, float]]] = {}
     with_reference = [s for s in stimuli if s.reference is not None]
-    values = np.array([baseline(s) for s in with_reference], np.float64)
-    if np.isnan(values).any():
-        bad = with_reference[int(np.flatnonzero(np.isnan(values))[0])]
-        raise InputError(f"the baseline of {bad.path} against {bad.reference} is not a number")
-    finite = values[np.isfinite(values)]
-    return with_reference, np.where(np.isposinf(values), (finite.max() if finite.size else 0.0) + 1.0, values)
+    for s in tqdm(with_reference, "comparing", leave=False, disable=None):
+        for name, value in baselines(s, names).items():
+            if np.isnan(value):
+                raise InputError(f"{name} of {s.path} against {s.reference} is not a number")
+            values_of.setdefault(name, []).append((s, value))
+    return {name: ([s for s, _ in found], _finite([v for _, v in found])) for name, found in values_of.items()}
+
+
+def _finite(values: Sequence[float]) -> Array:
+    array = np.array(values, np.float64)
+    finite = array[np.isfinite(array)]
+    return np.where(np.isposinf(array), (finite.max() if finite.size else 0.0) + 1.0, array)
+
+
+def summarise_baselines(
+    stimuli: Sequence[Stimulus],
+    baselines: Baselines,
+    names: Sequence[str] | None = None,
+    *,
+    form: Form = "logistic4",
+) -> dict[str, dict[str, Any]]:
+    """Criteria of `baseline_scores`; a baseline that fewer than two stimuli allow is left out."""
+    summaries = {}
+    for name, (compared, values) in baseline_scores(stimuli, baselines, names).items():
+        if len(compared) >= 2:
+            summaries |= summarise_databases(compared, values, name, form=form)
+    return summaries
 
 
 def prediction_rows(stimuli: Sequence[Stimulus], scores: Array, part: str) -> list[dict[str, Any]]:

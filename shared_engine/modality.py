@@ -70,6 +70,10 @@ def _as_it_is(config: Any) -> Any:
     return config
 
 
+def _no_baselines(stimulus: Stimulus, names: Sequence[str] | None) -> Mapping[str, float]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Modality:
     """One kind of stimulus: its configuration, models, reader and full-reference baselines."""
@@ -81,8 +85,12 @@ class Modality:
     models: Mapping[str, str]
     """Name -> 'package.module:Class'."""
     reader: Callable[[Any, ArrayCache], Reader]
-    baselines: Mapping[str, Callable[[Stimulus], float]]
-    """Name -> full-reference value of one stimulus that has a reference; higher is better."""
+    baselines: Callable[[Stimulus, Sequence[str] | None], Mapping[str, float]] = _no_baselines
+    """Full-reference values by name of a stimulus that has a reference, higher is better: those named, or all that its
+    files allow.
+    """
+    training_baselines: Sequence[str] = ()
+    """The quick ones, which every training prints; `rankqa evaluate` prints all."""
     complete: Callable[[Any], RunConfig] = _as_it_is
     """Fills in what only the manifest tells, before a run begins; a complete configuration stays as it is."""
     rows_in: Callable[[Path], Sequence[Path]] | None = None

@@ -20,7 +20,7 @@ from shared_engine.calibration import fit_calibration
 from shared_engine.checkpoint import load_weights
 from shared_engine.config import EngineConfig, ObjectiveConfig, RunConfig
 from shared_engine.environment import describe_environment, peak_memory_mb
-from shared_engine.evaluation import baseline_scores, prediction_rows, summarise_databases
+from shared_engine.evaluation import prediction_rows, summarise_baselines, summarise_databases
 from shared_engine.fit import Training, fit, load, selected_weights
 from shared_engine.memory import keep_freed_memory
 from shared_engine.modality import FitsInputs, Modality, Reader, is_full_reference, read_stimulus
@@ -237,7 +237,7 @@ def _fill_cache(parts: Parts, reader: Reader, *, full_reference: bool) -> None:
 
 def _result(training: Training, modality: Modality, folder: RunFolder, model: nn.Module, epoch: int) -> dict[str, Any]:
     config, parts, progress = training.config, training.parts, training.progress
-    rows, evaluated, baselines = [], {}, {}
+    rows, evaluated = [], {}
 
     def score(stimuli: Sequence[Stimulus]) -> NDArray[np.float64]:
         return predict(
@@ -252,11 +252,9 @@ def _result(training: Training, modality: Modality, folder: RunFolder, model: nn
         scores = score(stimuli)
         rows += prediction_rows(stimuli, scores, part)
         evaluated |= summarise_databases(stimuli, scores, part)
-    for name, baseline in modality.baselines.items() if training.fabric.is_global_zero else ():
-        referenced, values = baseline_scores(parts.test, baseline)
-        if len(referenced) >= 2:
-            baselines |= summarise_databases(referenced, values, name)
-    if training.fabric.is_global_zero and rows:
+    is_first = training.fabric.is_global_zero
+    baselines = summarise_baselines(parts.test, modality.baselines, modality.training_baselines) if is_first else {}
+    if is_first and rows:
         write_csv(folder.predictions, rows)
     result: dict[str, Any] = {
         "status": "finished",

@@ -1,4 +1,4 @@
-"""SROCC of a full-reference baseline on a manifest: pooled with its interval, and the mean within contents.
+"""SROCC of the full-reference baselines on a manifest: pooled with its interval, and the mean within contents.
 
 python benchmarks/real/metric_on_manifest.py cloud path/to/manifest.csv
 """
@@ -14,8 +14,8 @@ from shared_engine.evaluation import baseline_scores, summarise, summarise_by
 
 def main() -> None:
     modality, path = sys.argv[1:]
-    for name, baseline in get_modality(modality).baselines.items():
-        stimuli, values = baseline_scores(read_manifest(path).stimuli, baseline)
+    found = baseline_scores(read_manifest(path).stimuli, get_modality(modality).baselines)
+    for name, (stimuli, values) in found.items():
         summary = summarise(stimuli, values)
         within = [s["srocc"] for s in summarise_by(stimuli, values, "content").values() if s["srocc"] is not None]
         low, high = summary["intervals"]["srocc"]

@@ -59,9 +59,9 @@ def evaluate(
     from rankqa_cli.scoring import score_stimuli
     from rankqa_datasets.manifest import read_manifest
     from shared_engine.evaluation import (
-        baseline_scores,
         group_labels,
         prediction_rows,
+        summarise_baselines,
         summarise_by,
         summarise_databases,
     )
@@ -80,17 +80,12 @@ def evaluate(
     for column, values in groups.items():
         rows += [criteria_row(f"  {column} {value or '(empty)'}", summary) for value, summary in values.items()]
     if baseline:
-        for name, value_of in kind.baselines.items():
-            referenced, values = baseline_scores(stimuli, value_of)
-            if len(referenced) >= 2:
-                found = summarise_databases(referenced, values, name, form=form)
-                rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
-                summaries |= found
+        found = summarise_baselines(stimuli, kind.baselines, form=form)
         train = _training_stimuli(manifest, run, config.data.manifest) if part in ("test", "validation") else ()
         if any(s.recipe for s in train) and any(s.recipe for s in stimuli):
-            found = summarise_databases(stimuli, recipe_oracle(train, stimuli), "recipe-oracle", form=form)
-            rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
-            summaries |= found
+            found |= summarise_databases(stimuli, recipe_oracle(train, stimuli), "recipe-oracle", form=form)
+        rows += [criteria_row(f"{label}, {part}", one) for label, one in found.items()]
+        summaries |= found
     for name in _against_the_order(summaries):
         click.echo(
             f"note: {name}: SROCC is below 0 beyond chance: are the targets higher-is-better? turn DMOS round first",

@@ -56,7 +56,7 @@ def score(
         if name not in table:
             raise InputError(f"expected a cloud metric of {', '.join(table)}, got {name!r}")
     names = fitting_metrics(pair, DEFAULT, options, table) if metrics is None else metrics
-    return {name: _score(name, table[name], pair, options.get(name, {})) for name in dict.fromkeys(names)}
+    return {name: score_pair(pair, name, options.get(name, {}), table) for name in dict.fromkeys(names)}
 
 
 def fitting_metrics(
@@ -69,8 +69,16 @@ def fitting_metrics(
     return [name for name in names if table[name].fits(pair, options.get(name, {}))]
 
 
-def _score(name: str, metric: Metric, pair: CloudPair, options: Mapping[str, Any]) -> Score:
-    result = metric.function(pair, **checked_options(name, metric, options))
+def score_pair(
+    pair: CloudPair, name: str, options: Mapping[str, Any] | None = None, table: Mapping[str, Metric] = METRICS
+) -> Score:
+    """One metric of a pair, which keeps what the next one needs too.
+
+    Raises:
+        InputError: an unknown option, or the metric cannot be computed of these clouds.
+    """
+    metric = table[name]
+    result = metric.function(pair, **checked_options(name, metric, options or {}))
     values = {field.name: _plain(getattr(result, field.name)) for field in fields(result)}
     headline = values[metric.field]
     # Not -headline, which of 0 is -0.0.

@@ -10,7 +10,6 @@ FEATURES = Modality(
     suffixes=(".csv",),
     models={"feature-mlp": "shared_engine.features.mlp:FeatureMLP"},
     reader=feature_reader,
-    baselines={},
     complete=name_columns,
     rows_in=rows_in,
 )

@@ -199,6 +199,20 @@ def test_a_left_out_value_is_trained_and_judged_without_its_unused_stimuli(rankq
     assert not (tmp_path / "other").exists()
 
 
+def test_evaluate_shows_full_reference_metrics_beside_a_model_of_clouds(rankqa, clouds, tmp_path):
+    manifest, run = clouds / "manifest.csv", tmp_path / "run"
+    trained = rankqa("train", "cloud", "--data", manifest, "--recipe", clouds / "recipe.toml", "--out", run)
+    assert trained.exit_code == 0, trained.output
+    assert list(json.loads((run / "result.json").read_text())["baselines"]) == ["d1"]
+    found = json.loads(rankqa("evaluate", run, "--data", manifest, "--part", "all", "--json").stdout)["summaries"]
+    assert list(found) == ["all", "d1", "yuv", "pcqm"]
+    # The noise falls on one ladder in each content.
+    metrics = table(rankqa("metric", "cloud", "--manifest", manifest).stdout)
+    for name in ("d1", "yuv", "pcqm"):
+        values = [float(row[name]) for row in metrics]
+        assert found[name]["srocc"] == pytest.approx(stats.spearmanr(values, [4.0, 3.0, 2.0] * 5).statistic)
+
+
 def test_check_reports_what_is_there(rankqa, images):
     result = rankqa("data", "check", images / "manifest.csv", "--modality", "image")
     assert result.exit_code == 0, result.output

@@ -60,7 +60,8 @@ def tiny() -> Modality:
         suffixes=(".txt",),
         models={"network": f"{__name__}:TinyNetwork", "broken": f"{__name__}:BrokenNetwork"},
         reader=NumbersReader,
-        baselines={"sum": lambda stimulus: float(np.loadtxt(stimulus.reference).sum())},
+        baselines=lambda stimulus, _: {"sum": float(np.loadtxt(stimulus.reference).sum())},
+        training_baselines=("sum",),
     )
 
 
