@@ -158,11 +158,11 @@ def make_networks(size, batch, dtype=torch.float32):
     """Both networks with the same weights, points, our batch and the peer's own indices."""
     points = make_batch(batch, size)
     torch.manual_seed(0)
-    ours, peer = PointNet2(use_colors=False, patch_scale=False, dropout=0.0), Peer()
-    peer.load(ours)
+    ours, peer = PointNet2(use_colors=False, patch_scale=False, dropout=0.0).to(dtype), Peer().to(dtype)
+    peer.load(ours)  # in the type of both: weights divided by a radius in float32 would be others
     tables = group_points(points, ours.groupings)
     given = search(points.numpy())
-    return ours.to(dtype), peer.to(dtype), points.to(dtype), tables, given
+    return ours, peer, points.to(dtype), tables, given
 
 
 def make_step(side, size, batch):
