@@ -12,6 +12,7 @@ from rankqa_datasets.cache import ArrayCache
 from rankqa_datasets.errors import InputError
 from rankqa_datasets.manifest import Stimulus
 from shared_engine.config import RunConfig
+from shared_engine.evaluation import Baselines
 
 
 @runtime_checkable
@@ -85,7 +86,7 @@ class Modality:
     models: Mapping[str, str]
     """Name -> 'package.module:Class'."""
     reader: Callable[[Any, ArrayCache], Reader]
-    baselines: Callable[[Stimulus, Sequence[str] | None], Mapping[str, float]] = _no_baselines
+    baselines: Baselines = _no_baselines
     """Full-reference values by name of a stimulus that has a reference, higher is better: those named, or all that its
     files allow.
     """
