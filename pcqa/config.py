@@ -96,6 +96,14 @@ class CloudRunConfig(RunConfig):
     modality: Literal["cloud"] = "cloud"  # pyright: ignore[reportIncompatibleVariableOverride]
     input: CloudInput
 
+    @property
+    def evaluation_batch_size(self) -> int:
+        """As many as have the patches of a training step: evaluation reads more of each cloud, and would take more
+        memory than training by as much.
+        """
+        patches, size = self.input.patches, self.engine.batch_size
+        return size if patches is None else max(1, min(size, size * patches.train // patches.evaluate))
+
     @model_validator(mode="after")
     def _check_input(self) -> "CloudRunConfig":
         wanted = MODEL_INPUTS.get(self.model.name, self.input.tables)

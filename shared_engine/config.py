@@ -196,3 +196,8 @@ class RunConfig(Frozen):
     objective: ObjectiveConfig
     optim: OptimConfig = OptimConfig()
     engine: EngineConfig
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Stimuli that are scored at once."""
+        return self.engine.batch_size

@@ -223,10 +223,10 @@ def _follow(training: Training) -> dict[str, float | None]:
 
 
 def _scores(training: Training, part: str) -> np.ndarray:
-    config = training.config.engine
+    config = training.config
     return predict(
         training.scoring_model, getattr(training.parts, part), training.reader, training.fabric,
-        batch_size=config.batch_size, workers=config.workers,
+        batch_size=config.evaluation_batch_size, workers=config.engine.workers,
     )  # fmt: skip
 
 

@@ -242,7 +242,7 @@ def _result(training: Training, modality: Modality, folder: RunFolder, model: nn
     def score(stimuli: Sequence[Stimulus]) -> NDArray[np.float64]:
         return predict(
             model, stimuli, training.reader, training.fabric,
-            batch_size=config.engine.batch_size, workers=config.engine.workers,
+            batch_size=config.evaluation_batch_size, workers=config.engine.workers,
         )  # fmt: skip
 
     for part in ("validation", "test"):

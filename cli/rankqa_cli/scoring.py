@@ -76,4 +76,4 @@ def score_stimuli(run: Path, modality: Modality, config: RunConfig, stimuli: Seq
     """Scores (N,) of a manifest's stimuli, on the device that the run's configuration asks for."""
     fabric = launch(config.engine.model_copy(update={"devices": 1}))
     model = load_run(run, modality, config).to(fabric.device)
-    return predict(model, stimuli, modality.reader(config, NoCache()), fabric, batch_size=config.engine.batch_size)
+    return predict(model, stimuli, modality.reader(config, NoCache()), fabric, batch_size=config.evaluation_batch_size)

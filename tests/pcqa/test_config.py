@@ -58,3 +58,15 @@ def test_misspelt_keys_name_the_closest():
 
 def test_more_patches_than_saved_are_refused():
     assert "train (9) and evaluate (8) cannot exceed saved (8)" in problem(input={"patches": {"train": 9, "saved": 8}})
+
+
+def test_evaluation_reads_as_many_patches_at_once_as_a_training_step():
+    def size(**patches) -> int:
+        tables = BASE | {"input": {"patches": patches}, "engine": {"epochs": 1, "batch_size": 8}}
+        return resolve_config(CloudRunConfig, [tables]).evaluation_batch_size
+
+    assert size(train=2, evaluate=8) == 2
+    assert size(train=3, evaluate=16) == 1
+    assert size(train=8, evaluate=8) == size(train=8, evaluate=4) == 8
+    views = BASE | {"model": {"name": "multiview"}, "input": {"views": {}}, "engine": {"epochs": 1, "batch_size": 8}}
+    assert resolve_config(CloudRunConfig, [views]).evaluation_batch_size == 8
