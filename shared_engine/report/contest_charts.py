@@ -57,7 +57,7 @@ def rank_chart(contest: Contest, name: str) -> Chart | None:
     groups = [f"{shown[a].name} to {shown[b].name}" for a, b in bars]
     text += f". No difference shown from {'; from '.join(groups)}." if groups else ". All differ."
     note = (
-        f"Mean rank over {contest.shared} combinations of the other settings. A bar joins settings of which no "
+        f"Mean rank over combinations of the other settings ({contest.shared}). A bar joins settings of which no "
         "difference is shown (paired test on SROCC, Holm over all pairs)."
     )
     return Chart(name, f"Ranks of {contest.axis}, {contest.group}", note, text, svg(axes, name, text))
