@@ -105,7 +105,8 @@ def _imports(runs: "Sequence[GridRun]") -> list[str]:
     targets = {MODALITIES[run.modality] for run in runs}
     for run in runs:
         models = get_modality(run.modality).models
-        targets |= {models[name] for name in [run.config.model.name] if name in models}
+        if run.config.model.name in models:
+            targets.add(models[run.config.model.name])
     return ["rankqa_cli.ablation_run", *sorted({target.split(":")[0] for target in targets})]
 
 
